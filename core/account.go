@@ -1,0 +1,258 @@
+package core
+
+import (
+	"math"
+	"time"
+
+	"github.com/ephemera-go/ephemera/core/internal/atomicx"
+)
+
+// account classifies every offset that left the window, exactly once, in order: settled is the border. While the
+// partition is watched, a retired segment is not reused before the border has passed it.
+type account[E any] struct {
+	mu        atomicx.Mutex
+	settled   atomicx.Uint64
+	at        *segment[E] // holds offset settled; nil unless watched
+	clears    []interval  // unsettled offsets that Clear removed, ascending
+	purgedTo  atomicx.Pointer[instant]
+	clearedTo uint64 // end of the latest cleared interval
+	fate      fates
+	history   history
+
+	maxAge   time.Duration
+	maxBytes int64
+	producer atomicx.Pointer[Producer[E]]
+}
+
+// fates counts the settled offsets by what became of them.
+type fates struct {
+	discarded, expired, purged, cleared uint64
+	undelivered                         uint64 // discarded, but OnDiscard could not be told
+	unfolded                            uint64 // left before a rollup could fold them
+}
+
+// interval is a range of offsets [from, to).
+type interval struct{ from, to uint64 }
+
+// cleared returns the first cleared interval that ends behind q; without one, an empty interval at the far end.
+func (a *account[E]) cleared(q uint64) interval {
+	for _, c := range a.clears {
+		if c.to > q {
+			return c
+		}
+	}
+	return interval{math.MaxUint64, math.MaxUint64}
+}
+
+// A departure is a discarded event on its way to OnDiscard.
+type departure[E any] struct {
+	pos   Position
+	event E
+}
+
+// isSettled reports whether retired segment s may be reused as far as the account is concerned.
+func (p *partition[E]) isSettled(s *segment[E]) bool {
+	return !p.watched || s.next.Load().base.Load() <= p.settled.Load()
+}
+
+// watch makes retired segments wait for the account from now on. What left before is settled unseen.
+func (p *partition[E]) watch() {
+	p.account.mu.Lock()
+	defer p.account.mu.Unlock()
+	p.enter()
+	defer p.leave()
+	if p.watched {
+		return
+	}
+	s := p.head.Load()
+	p.count(s.base.Load())
+	p.at, p.watched = s, true
+}
+
+// count settles the offsets below end without looking at them.
+func (p *partition[E]) count(end uint64) {
+	for q := p.settled.Load(); q < end; {
+		to := end
+		if c := p.cleared(q); q >= c.from {
+			to = min(end, c.to)
+			p.fate.cleared += to - q
+		} else {
+			to = min(end, c.from)
+			p.fate.discarded += to - q
+		}
+		p.moveTo(to)
+		q = to
+	}
+}
+
+// moveTo sets the border.
+func (a *account[E]) moveTo(q uint64) {
+	for len(a.clears) > 0 && a.clears[0].to <= q {
+		a.clears = a.clears[1:]
+	}
+	a.settled.Store(q)
+}
+
+// settle classifies what has left the window. out takes the discarded events if the store delivers them, up to its
+// capacity; the rest waits for the next call. It reports whether there is more to do.
+func (p *partition[E]) settle(out *[]departure[E]) (more bool) {
+	p.account.mu.Lock()
+	defer p.account.mu.Unlock()
+	end := p.lowest(p.next())
+	if p.at == nil {
+		p.count(end)
+		return false
+	}
+	for p.settled.Load() < end {
+		if p.conf.deliver != nil && len(*out) == cap(*out) {
+			return true
+		}
+		if !p.settleSome(end, out) {
+			return false
+		}
+	}
+	return false
+}
+
+// settleSome settles offsets of one segment, or moves on to the next, and reports whether it could.
+func (p *partition[E]) settleSome(end uint64, out *[]departure[E]) bool {
+	s, q := p.at, p.settled.Load()
+	base, last := s.base.Load(), s == p.tail.Load()
+	border := uint64(math.MaxUint64)
+	if !last {
+		border = s.next.Load().base.Load()
+	}
+	if q < border {
+		end = min(end, border)
+		p.settleRun(s, q, &end, out)
+		if end == q {
+			return false // a writer is still at it
+		}
+		p.moveTo(end)
+		q = end
+	}
+	if q == border {
+		p.leaveBehind(s, border-base)
+		p.at = s.next.Load()
+	}
+	return true
+}
+
+// settleRun settles [q, *end) of segment s as far as one fate reaches, and sets *end to where it stopped.
+func (p *partition[E]) settleRun(s *segment[E], q uint64, end *uint64, out *[]departure[E]) {
+	c := p.cleared(q)
+	if q >= c.from {
+		*end = min(*end, c.to)
+		p.fate.cleared += *end - q
+		return
+	}
+	base := s.base.Load()
+	to := min(*end, c.from)
+	to = base + s.hole(q-base, to-base)
+	if p.conf.deliver != nil {
+		to = min(to, q+uint64(cap(*out)-len(*out)))
+	}
+	p.classify(s, q-base, to-base, &p.fate, out)
+	*end = to
+}
+
+// classify counts slots [a,b) of s, all published, as expired, purged or discarded; out may be nil.
+func (p *partition[E]) classify(s *segment[E], a, b uint64, f *fates, out *[]departure[E]) {
+	floor, limited := p.timeFloor()
+	if !limited && p.conf.deliver == nil {
+		f.discarded += b - a
+		return
+	}
+	for i := a; i < b; i++ {
+		if t, ok := p.timeIfLimited(s, i, limited); ok && t.before(floor) {
+			if pt := p.purgedTo.Load(); pt != nil && t.before(*pt) {
+				f.purged++
+			} else {
+				f.expired++
+			}
+			continue
+		}
+		f.discarded++
+		if out != nil && p.conf.deliver != nil {
+			*out = append(*out, departure[E]{Position{p.index, p.start + s.base.Load() + i}, s.ev[i]})
+		}
+	}
+}
+
+// timeIfLimited returns the time of a slot; not ok without a floor, and for an event whose time selector panics.
+func (p *partition[E]) timeIfLimited(s *segment[E], i uint64, limited bool) (t instant, ok bool) {
+	if !limited {
+		return instant{}, false
+	}
+	defer func() {
+		if recover() != nil {
+			p.conf.panics.Add(1)
+			ok = false
+		}
+	}()
+	return p.conf.timeOf(s, i), true
+}
+
+// timeFloor returns the moment below which events are hidden, by age or purge.
+func (p *partition[E]) timeFloor() (instant, bool) {
+	floor, limited := minInstant, false
+	if p.maxAge > 0 {
+		floor, limited = instantOf(p.conf.now()).add(-p.maxAge), true
+	}
+	if t := p.purgedTo.Load(); t != nil {
+		limited = true
+		if t.after(floor) {
+			floor = *t
+		}
+	}
+	return floor, limited
+}
+
+// leaveBehind folds a wholly settled segment of n slots for the rollups that outlive their events. The part that was
+// cleared is left out.
+func (p *partition[E]) leaveBehind(s *segment[E], n uint64) {
+	base, from := s.base.Load(), uint64(0)
+	if p.clearedTo > base {
+		from = min(p.clearedTo-base, n)
+	}
+	if from == n || !p.conf.retains() {
+		return
+	}
+	if s.hole(from, n) < n { // only after skip has passed a stalled writer
+		p.fate.unfolded += n - from
+		return
+	}
+	d := p.conf.digestOf(s, from, n, len(p.conf.folders()))
+	if d.unusable {
+		p.fate.unfolded += n - from
+		return
+	}
+	p.history.add(node{base + from, base + n, d, p.conf.now()}, p.conf.folders())
+}
+
+// skip gives up on the oldest retired segment, because the backlog is at its limit: its events count as discarded,
+// undelivered and unfolded. It runs under the maintainer's lock and never waits for the account.
+func (p *partition[E]) skip() bool {
+	if !p.account.mu.TryLock() {
+		return false
+	}
+	defer p.account.mu.Unlock()
+	s := p.retired.at(0)
+	q, end := p.settled.Load(), s.next.Load().base.Load()
+	if q < end {
+		before := p.fate.discarded
+		p.count(end)
+		if n := p.fate.discarded - before; n > 0 {
+			if p.conf.deliver != nil {
+				p.fate.undelivered += n
+			}
+			if p.conf.retains() {
+				p.fate.unfolded += n
+			}
+		}
+	}
+	if p.at == s {
+		p.at = s.next.Load()
+	}
+	return true
+}

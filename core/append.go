@@ -1,0 +1,197 @@
+package core
+
+import "fmt"
+
+// Append stores e where the store's placement says and returns its position. It is lock-free, never waits and does not
+// allocate once segments are being reused. Errors: ErrClosed; ErrOwned while a Producer owns the partition; ErrKeysFull
+// when the key is new and MaxKeys is reached; ErrNoKey when there are several partitions and no Key.
+func (s *Store[E]) Append(e E) (Position, error) {
+	if p := s.only; p != nil {
+		return p.append(e)
+	}
+	return s.appendPlaced(e)
+}
+
+func (s *Store[E]) appendPlaced(e E) (pos Position, err error) {
+	if s.lanes != nil {
+		return s.lanes.append(e)
+	}
+	p := s.fixed[0]
+	if s.key != nil {
+		if p, err = s.route(s.key(e)); err != nil {
+			return Position{}, err
+		}
+	} else if len(s.fixed) > 1 {
+		return Position{}, ErrNoKey
+	}
+	if pos, err = p.append(e); err == nil {
+		s.note(1)
+	}
+	return pos, err
+}
+
+// route returns the partition of a key, and interns the key if Append has to.
+func (s *Store[E]) route(key string) (*partition[E], error) {
+	if s.bound {
+		if _, err := s.keys.Intern(key); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.fixed) == 1 {
+		return s.fixed[0], nil
+	}
+	return s.fixed[partitionOf(hashKey(key), len(s.fixed))], nil
+}
+
+// note tells the stats observer about n stored events.
+func (s *Store[E]) note(n int) {
+	if s.seen != nil {
+		s.seen.appended(n)
+	}
+}
+
+// target returns an addressable partition.
+func (s *Store[E]) target(i int) (*partition[E], error) {
+	if s.lanes != nil {
+		return nil, ErrLanes
+	}
+	if p := s.part(i); p != nil {
+		return p, nil
+	}
+	return nil, ErrNoPartition
+}
+
+// AppendTo stores e in the given partition, whatever its key. Errors: as Append, and ErrNoPartition, ErrLanes.
+func (s *Store[E]) AppendTo(partition int, e E) (Position, error) {
+	p, err := s.target(partition)
+	if err != nil {
+		return Position{}, err
+	}
+	pos, err := p.append(e)
+	if err == nil && s.seen != nil {
+		s.seen.appended(1)
+	}
+	return pos, err
+}
+
+// AppendIf stores events in the partition only if the first of them gets the expected sequence: a compare-and-swap, so
+// of several callers with the same expectation exactly one succeeds. All or nothing, at most MaxBatch events. On
+// ErrConflict the returned position is that of the next append. No events: the check alone.
+func (s *Store[E]) AppendIf(partition int, expected uint64, events ...E) (Position, error) {
+	p, err := s.target(partition)
+	if err != nil {
+		return Position{}, err
+	}
+	switch {
+	case len(events) > MaxBatch:
+		return Position{}, ErrBatchSize
+	case len(events) == 0:
+		pos := Position{partition, p.start + p.next()}
+		if pos.Sequence != expected {
+			return pos, ErrConflict
+		}
+		return pos, nil
+	}
+	pos, err := p.appendMany(events, condition{true, expected - p.start})
+	if err == nil {
+		s.note(len(events))
+	}
+	return pos, err
+}
+
+// AppendBatch stores events in their order, in parts that are each contiguous in one partition and become visible as a
+// whole. Without Key a part is up to MaxBatch events; with Key each partition's share is split off first. On an error
+// the batch lists what was stored before it. The slice is not kept.
+func (s *Store[E]) AppendBatch(events []E) (Batch, error) {
+	switch {
+	case s.lanes != nil:
+		return s.lanes.appendBatch(events)
+	case s.key != nil:
+		return s.appendKeyed(events)
+	case len(s.fixed) > 1:
+		return Batch{}, ErrNoKey
+	}
+	return s.appendParts(s.fixed[0], events)
+}
+
+// AppendBatchTo is AppendBatch into the given partition, whatever the keys.
+func (s *Store[E]) AppendBatchTo(partition int, events []E) (Batch, error) {
+	p, err := s.target(partition)
+	if err != nil {
+		return Batch{}, err
+	}
+	return s.appendParts(p, events)
+}
+
+func (s *Store[E]) appendParts(p *partition[E], events []E) (Batch, error) {
+	var b Batch
+	err := s.appendTo(&b, p, events)
+	return b, err
+}
+
+func (s *Store[E]) appendTo(b *Batch, p *partition[E], events []E) error {
+	for len(events) > 0 {
+		part := events[:min(len(events), MaxBatch)]
+		pos, err := p.appendMany(part, condition{})
+		if err != nil {
+			return err
+		}
+		b.add(Run{pos, len(part)})
+		s.note(len(part))
+		events = events[len(part):]
+	}
+	return nil
+}
+
+// scratch is the workspace of one keyed batch.
+type scratch[E any] struct {
+	partition []int32 // of each event
+	events    []E     // of one partition
+}
+
+// appendKeyed routes the whole batch first, so that a full key dictionary refuses it before anything is stored.
+func (s *Store[E]) appendKeyed(events []E) (Batch, error) {
+	w, _ := s.scratch.Get().(*scratch[E])
+	if w == nil {
+		w = new(scratch[E])
+	}
+	defer func() {
+		clear(w.events[:cap(w.events)]) // do not keep the caller's events alive
+		s.scratch.Put(w)
+	}()
+	w.partition = w.partition[:0]
+	for i := range events {
+		p, err := s.route(s.key(events[i]))
+		if err != nil {
+			return Batch{}, err
+		}
+		w.partition = append(w.partition, int32(p.index))
+	}
+	var b Batch
+	for _, p := range s.fixed {
+		w.events = w.events[:0]
+		for i, k := range w.partition {
+			if int(k) == p.index {
+				w.events = append(w.events, events[i])
+			}
+		}
+		if err := s.appendTo(&b, p, w.events); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// Producer returns an exclusive writer of the partition. Until it is closed everybody else's appends there return
+// ErrOwned.
+func (s *Store[E]) Producer(partition int) (*Producer[E], error) {
+	p, err := s.target(partition)
+	if err != nil {
+		return nil, err
+	}
+	w, err := p.produce(s.seen)
+	if err != nil {
+		return nil, fmt.Errorf("core: producer of partition %d: %w", partition, err)
+	}
+	return w, nil
+}

@@ -1,0 +1,3 @@
+module github.com/ephemera-go/ephemera/core
+
+go 1.25.0

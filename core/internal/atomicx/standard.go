@@ -1,0 +1,43 @@
+//go:build !explore
+
+package atomicx
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Layout of the publication bits. Exploration uses one slot per word, because
+// small programs then reach every boundary.
+const (
+	SlotsPerWord = 64
+	WordShift    = 6
+	WordMask     = 63
+	DutyMask     = 63 // a slot whose index has all these bits set ends a maintenance interval
+)
+
+// The standard types.
+type (
+	Uint64         = atomic.Uint64
+	Uint32         = atomic.Uint32
+	Int64          = atomic.Int64
+	Bool           = atomic.Bool
+	Pointer[T any] = atomic.Pointer[T]
+	Mutex          = sync.Mutex
+)
+
+// Reading announces a plain read of *p to the race check of an exploration.
+func Reading[T any](*T) {}
+
+// Writing announces a plain write of *p.
+func Writing[T any](*T) {}
+
+// ReadingRange announces a plain read of every element.
+func ReadingRange[T any]([]T) {}
+
+// WritingRange announces a plain write of every element.
+func WritingRange[T any]([]T) {}
+
+// Yield lets other goroutines run; every loop that waits for one must call it.
+func Yield() { runtime.Gosched() }

@@ -1,0 +1,104 @@
+package core
+
+import "math"
+
+// A Ledger accounts for every event. Of each partition, and so of the store, always
+//
+//	Appended = Visible + Hidden + InFlight + Discarded + Expired + Purged + Cleared
+//
+// While writers run, a ledger is exact for some recent moment of each partition.
+type Ledger struct {
+	Appended  uint64 // positions given out
+	Visible   uint64 // what a cut shows
+	Hidden    uint64 // in memory but older than MaxAge or a Purge; becomes Expired or Purged
+	InFlight  uint64 // reserved by a writer that has not published yet, or behind such a slot
+	Discarded uint64 // pushed out by Capacity or MaxBytes
+	Expired   uint64 // left because of MaxAge
+	Purged    uint64 // left because of Purge
+	Cleared   uint64 // left because of Clear or RemovePartition
+
+	Undelivered uint64 // of Discarded: OnDiscard was not told, because it lagged by more than MaxPending
+	Unfolded    uint64 // events that left before a rollup with Retain could fold them
+
+	OpenCuts          int    // pins held now; a number that only grows is a leak of cuts
+	SegmentsFresh     uint64 // segments allocated
+	SegmentsRecycled  uint64 // segments used again
+	SegmentsAbandoned uint64 // segments left to the garbage collector
+}
+
+// Balanced reports whether the account is exact, which it always is.
+func (l Ledger) Balanced() bool {
+	return l.Appended == l.Visible+l.Hidden+l.InFlight+l.Discarded+l.Expired+l.Purged+l.Cleared
+}
+
+func (l *Ledger) add(o Ledger) {
+	l.Appended += o.Appended
+	l.Visible += o.Visible
+	l.Hidden += o.Hidden
+	l.InFlight += o.InFlight
+	l.Discarded += o.Discarded
+	l.Expired += o.Expired
+	l.Purged += o.Purged
+	l.Cleared += o.Cleared
+	l.Undelivered += o.Undelivered
+	l.Unfolded += o.Unfolded
+	l.OpenCuts += o.OpenCuts
+	l.SegmentsFresh += o.SegmentsFresh
+	l.SegmentsRecycled += o.SegmentsRecycled
+	l.SegmentsAbandoned += o.SegmentsAbandoned
+}
+
+func (p *partition[E]) ledger() Ledger {
+	p.account.mu.Lock()
+	defer p.account.mu.Unlock()
+	cuts := p.pins.open()
+	var c section[E]
+	c.open(p)
+	defer c.close()
+	c.resolve()
+	c.limit()
+	f, inFlight := p.fate, c.reserved-c.hi
+	if p.at == nil {
+		p.count(c.lo)
+		f = p.fate
+	} else {
+		inFlight += p.preview(c.lo, &f)
+	}
+	visible := c.visible()
+	return Ledger{
+		Appended: c.reserved, Visible: visible, Hidden: c.hi - c.lo - visible, InFlight: inFlight,
+		Discarded: f.discarded, Expired: f.expired, Purged: f.purged, Cleared: f.cleared,
+		Undelivered: f.undelivered, Unfolded: f.unfolded, OpenCuts: cuts,
+		SegmentsFresh: p.fresh.Load() + 1, SegmentsRecycled: p.recycled.Load(), SegmentsAbandoned: p.abandoned.Load(),
+	}
+}
+
+// preview adds to f what settling up to end would add, without settling. It returns how many offsets wait for a
+// writer.
+func (p *partition[E]) preview(end uint64, f *fates) (waiting uint64) {
+	s := p.at
+	for q := p.settled.Load(); q < end; {
+		border := uint64(math.MaxUint64)
+		if s != p.tail.Load() {
+			border = s.next.Load().base.Load()
+		}
+		if q >= border {
+			s = s.next.Load()
+			continue
+		}
+		to := min(end, border)
+		if c := p.cleared(q); q >= c.from {
+			to = min(to, c.to)
+			f.cleared += to - q
+		} else {
+			base := s.base.Load()
+			to = base + s.hole(q-base, min(to, c.from)-base)
+			if to == q {
+				return end - q
+			}
+			p.classify(s, q-base, to-base, f, nil)
+		}
+		q = to
+	}
+	return 0
+}

@@ -1,0 +1,123 @@
+package core
+
+// roll makes the successor of a full newest segment current, so that the caller can try again. Any writer helps, and
+// nobody waits. room is how many slots a fresh successor must have. It runs pinned, so no segment that it sees can be
+// reused under it.
+func (p *partition[E]) roll(room int) error {
+	h := p.pins.pin()
+	t := p.tail.Load()
+	id := t.id.Load()
+	h.narrow(id, id+1) // a writer that is preempted in here must not stop all reuse
+	small := len(t.ev) <= smallSegment
+	end, err := p.advance(t, room)
+	h.release()
+	if small && end > 0 {
+		p.tend(end)
+	}
+	return err
+}
+
+// advance opens the successor of t, if t is full, and makes it the newest segment. It returns the offset behind t.
+func (p *partition[E]) advance(t *segment[E], room int) (uint64, error) {
+	w := t.resv.Load()
+	n, final := t.length(w)
+	if !final {
+		if w&closedBit != 0 {
+			t.shed(w)
+			return 0, p.refusal()
+		}
+		return 0, nil // somebody was faster
+	}
+	if p.state.Load() != stateOpen {
+		return 0, p.refusal() // closing: nothing opens any more
+	}
+	nx := p.successor(t, room)
+	end := t.base.Load() + n
+	nx.base.Store(end) // every helper stores the same
+	for id := nx.id.Load(); ; {
+		v := nx.resv.Load()
+		if v&closedBit == 0 || v&(ownedMark|deadMark) != 0 || nx.resv.CompareAndSwap(v, openWord(id)) {
+			break
+		}
+	}
+	p.tail.CompareAndSwap(t, nx)
+	return end, nil
+}
+
+// refusal says why the newest segment is not open to shared writers.
+func (p *partition[E]) refusal() error {
+	switch p.state.Load() {
+	case stateClosed:
+		return ErrClosed
+	case stateRemoved:
+		return ErrNoPartition
+	}
+	return ErrOwned
+}
+
+// successor returns t.next; t is protected. When the maintainer was late it links fresh memory: segments grow fourfold
+// up to the partition's unit, so that a partition of few events stays small.
+func (p *partition[E]) successor(t *segment[E], room int) *segment[E] {
+	if nx := t.next.Load(); nx != nil {
+		return nx
+	}
+	slots := max(min(len(t.ev)*4, p.unit), room)
+	nx := newSegment[E](t.id.Load()+1, slots, p.conf.arrival)
+	if t.next.CompareAndSwap(nil, nx) {
+		p.fresh.Add(1)
+		return nx
+	}
+	return t.next.Load()
+}
+
+// claim takes the newest position away from shared writers and returns the segment that the caller now owns, empty and
+// marked. It returns nil when the partition is dead. Only the holder of p.owner may call it.
+func (p *partition[E]) claim(mark uint64) *segment[E] {
+	h := p.pins.pin()
+	defer h.release()
+	for {
+		t := p.tail.Load()
+		w := t.resv.Load()
+		n, final := t.length(w)
+		switch {
+		case w&closedBit != 0:
+			return nil
+		case !final && n == 0: // nobody has a slot here: take it over as it is
+			if t.resv.CompareAndSwap(w, closedWord(w>>tagShift)|mark) {
+				return t
+			}
+			continue
+		case !final:
+			t.resv.CompareAndSwap(w, endedWord(w>>tagShift, n))
+			continue
+		}
+		nx := p.successor(t, 1)
+		nx.base.Store(t.base.Load() + n)
+		owned := p.own(nx, mark)
+		p.tail.CompareAndSwap(t, nx)
+		if owned {
+			return nx
+		}
+	}
+}
+
+// own marks a successor that nobody opened yet; it reports false when somebody did.
+func (p *partition[E]) own(nx *segment[E], mark uint64) bool {
+	for id := nx.id.Load(); ; {
+		v := nx.resv.Load()
+		if v&closedBit == 0 || v&(ownedMark|deadMark) != 0 {
+			return false
+		}
+		if nx.resv.CompareAndSwap(v, closedWord(id)|mark) {
+			return true
+		}
+	}
+}
+
+// next returns the offset that the next event will get, as of now.
+func (p *partition[E]) next() uint64 {
+	h := p.pins.pin()
+	q := p.tail.Load().reserved()
+	h.release()
+	return q
+}

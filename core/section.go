@@ -1,0 +1,133 @@
+package core
+
+// holeAttempts is how often a cut looks again at an unpublished slot before it leaves it out: a writer is rarely
+// between reservation and publication for longer than a few nanoseconds.
+const holeAttempts = 8
+
+// A slice of one partition as a cut sees it: offsets [lo, hi), pinned from segment first to segment last.
+type section[E any] struct {
+	p           *partition[E]
+	pin         *hazard
+	first, last *segment[E]
+	from        *segment[E] // every slot in [lo, from.base) is published
+	lo, hi      uint64
+	reserved    uint64
+	resolved    bool
+	floor       instant // events below it are hidden
+	limited     bool    // floor is set
+}
+
+// open pins the partition as of now: constant time, no allocation, no waiting. The order of the loads is the proof:
+// everything loaded after pin is protected by it, head before hint and floor before tail keep lo inside what is linked.
+func (c *section[E]) open(p *partition[E]) {
+	h := p.pins.pin()
+	f := p.head.Load()
+	m := p.hint.Load()
+	low := p.hintLow.Load()
+	floor := p.floor.Load()
+	t := p.tail.Load()
+	r := t.reserved()
+	lo := floor
+	if r > p.cap {
+		lo = max(lo, r-p.cap)
+	}
+	if lo < low {
+		m = f
+	}
+	h.narrow(f.id.Load(), t.id.Load()) // newer segments may be reused although this cut stays open
+	*c = section[E]{p: p, pin: h, first: f, last: t, from: m, lo: lo, hi: r, reserved: r}
+}
+
+func (c *section[E]) close() {
+	if c.pin != nil {
+		c.pin.release()
+		*c = section[E]{p: c.p}
+	}
+}
+
+// resolve fixes hi to the first unpublished offset.
+func (c *section[E]) resolve() {
+	if c.resolved || c.pin == nil {
+		return
+	}
+	c.resolved = true
+	for s := c.from; ; s = s.next.Load() {
+		base, end := c.bounds(s)
+		if end > c.lo {
+			a := max(base, c.lo) - base
+			k := s.hole(a, end-base)
+			for range holeAttempts {
+				if k == end-base {
+					break
+				}
+				k = s.hole(k, end-base)
+			}
+			if k < end-base {
+				c.hi = base + k
+				break
+			}
+		}
+		if s == c.last {
+			break
+		}
+	}
+	if c.p.maxBytes > 0 {
+		c.dropBytes()
+	}
+}
+
+// bounds returns the offsets [base, end) that segment s holds for this cut.
+func (c *section[E]) bounds(s *segment[E]) (base, end uint64) {
+	if s == c.last {
+		return s.base.Load(), c.reserved
+	}
+	return s.base.Load(), s.next.Load().base.Load()
+}
+
+// segments yields the part of each segment that lies in [lo, hi).
+func (c *section[E]) segments(yield func(piece[E]) bool) {
+	if c.pin == nil {
+		return
+	}
+	if c.resolve(); c.lo >= c.hi {
+		return
+	}
+	for s := c.first; ; s = s.next.Load() {
+		base, end := c.bounds(s)
+		if end > c.lo && base < c.hi {
+			if !yield(piece[E]{c, s, max(base, c.lo) - base, min(end, c.hi) - base}) {
+				return
+			}
+		}
+		if s == c.last || end >= c.hi {
+			return
+		}
+	}
+}
+
+// limit takes the partition's time floor as of now.
+func (c *section[E]) limit() { c.floor, c.limited = c.p.timeFloor() }
+
+// visible counts the events of the section that are not below the time floor.
+func (c *section[E]) visible() (n uint64) {
+	if c.resolve(); !c.limited {
+		return c.hi - c.lo
+	}
+	for x := range c.segments {
+		if w, ok := c.spanOf(x.s); ok && !w.min.before(c.floor) {
+			n += x.b - x.a
+			continue
+		}
+		for i := x.a; i < x.b; i++ {
+			if !c.hidden(x.s, i) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func (c *section[E]) hidden(s *segment[E], i uint64) bool {
+	t, ok := c.p.timeIfLimited(s, i, c.limited)
+	return ok && t.before(c.floor)
+}

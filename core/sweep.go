@@ -1,0 +1,236 @@
+package core
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The sweeper is the store's background goroutine. It settles what left, tells OnDiscard, folds for rollups, lets
+// expired segments go and samples the rate. No appender ever wakes or waits for it.
+type sweeper[E any] struct {
+	quit, done chan struct{}
+
+	mu    sync.Mutex // guards phase
+	turn  sync.Cond
+	phase phase
+	out   []departure[E] // owned by whoever is not in phase free
+}
+
+type phase int
+
+const (
+	free phase = iota
+	sweeping
+	delivering // OnDiscard or OnFull runs: it may call back into the store
+)
+
+const (
+	sweepMin    = time.Millisecond
+	sweepMax    = 10 * time.Millisecond
+	sweepLazy   = 100 * time.Millisecond // nothing to settle in this store
+	sweepBudget = 20                     // a sweep may take 1/20 of the time
+	outbox      = 1024                   // events copied out between two calls of OnDiscard
+)
+
+func (w *sweeper[E]) start(s *Store[E]) {
+	w.turn.L = &w.mu
+	w.quit, w.done = make(chan struct{}), make(chan struct{})
+	if s.conf.deliver != nil {
+		w.out = make([]departure[E], 0, outbox)
+	}
+	go w.run(s)
+}
+
+func (w *sweeper[E]) run(s *Store[E]) {
+	defer close(w.done)
+	pause := sweepMin
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return
+		case <-t.C:
+		}
+		began := time.Now()
+		if s.sweep(context.Background()) == nil && s.lively.Swap(false) {
+			pause = sweepMin
+		} else {
+			pause = min(2*pause, s.idlePause())
+		}
+		t.Reset(max(pause, sweepBudget*time.Since(began)))
+	}
+}
+
+// idlePause is how long an idle store may sleep.
+func (s *Store[E]) idlePause() time.Duration {
+	if s.watching.Load() {
+		return sweepMax
+	}
+	return sweepLazy
+}
+
+// enter waits until nobody sweeps. It reports false when the context ends first.
+func (w *sweeper[E]) enter(ctx context.Context) bool {
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.turn.Broadcast()
+	})
+	defer stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.phase != free {
+		if ctx.Err() != nil {
+			return false
+		}
+		w.turn.Wait()
+	}
+	w.phase = sweeping
+	return true
+}
+
+// enterLast is enter for Close: it does not wait for a callback, which may be the one that closes the store.
+func (w *sweeper[E]) enterLast() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.phase == sweeping {
+		w.turn.Wait()
+	}
+	if w.phase != free {
+		return false
+	}
+	w.phase = sweeping
+	return true
+}
+
+func (w *sweeper[E]) set(p phase) {
+	w.mu.Lock()
+	w.phase = p
+	w.mu.Unlock()
+	w.turn.Broadcast()
+}
+
+// Sync does now what the background goroutine does every few milliseconds: it settles the ledger, calls OnDiscard for
+// everything that has left, folds for rollups, expires old events and samples the rate. It returns the context's error
+// if it had to wait longer than that for a sweep in progress. OnDiscard must not call it.
+func (s *Store[E]) Sync(ctx context.Context) error { return s.sweep(ctx) }
+
+func (s *Store[E]) sweep(ctx context.Context) error {
+	if !s.sweeper.enter(ctx) {
+		return ctx.Err()
+	}
+	defer s.sweeper.set(free)
+	s.sweepAll()
+	return nil
+}
+
+// sweepAll runs in phase sweeping. A store that was closed meanwhile gets another round, because Close leaves it to a
+// sweep that is delivering.
+func (s *Store[E]) sweepAll() {
+	for {
+		closed := s.closed.Load()
+		var total uint64
+		for _, p := range s.all() {
+			total += p.next()
+			s.sweepPartition(p)
+		}
+		for _, p := range s.removed.settled() {
+			s.deliverAll(p)
+		}
+		s.removed.settled()
+		s.rate.observe(s.conf.now(), total+s.removed.appended())
+		s.checkFull(true)
+		if closed == s.closed.Load() {
+			return
+		}
+	}
+}
+
+func (r *removals[E]) appended() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ledger.Appended
+}
+
+func (s *Store[E]) sweepPartition(p *partition[E]) {
+	if p.maxBytes > 0 {
+		var c section[E]
+		c.open(p)
+		c.resolve()
+		c.close()
+	}
+	if p.maxAge > 0 || p.purgedTo.Load() != nil {
+		s.checkFull(true) // before the events go: full is a state they may end
+		p.expire()
+	}
+	before := p.settled.Load()
+	s.deliverAll(p)
+	if p.settled.Load() != before {
+		s.lively.Store(true)
+	}
+	if d := s.conf.retain(); d > 0 {
+		p.account.mu.Lock()
+		p.history.expire(s.conf.now().Add(-d))
+		p.account.mu.Unlock()
+	}
+}
+
+// deliverAll settles the partition and hands the discarded events to OnDiscard, in order.
+func (s *Store[E]) deliverAll(p *partition[E]) {
+	w := &s.sweeper
+	for more := true; more; {
+		more = p.settle(&w.out)
+		if len(w.out) == 0 {
+			continue
+		}
+		w.set(delivering)
+		for i := range w.out {
+			d := &w.out[i]
+			contain(&s.conf.panics, func() { s.conf.deliver(d.pos, &d.event) })
+		}
+		w.set(sweeping)
+		clear(w.out)
+		w.out = w.out[:0]
+	}
+}
+
+// fullness calls OnFull once each time the store becomes full. Whatever may end that state looks first.
+type fullness struct {
+	call   func()
+	panics *atomic.Uint64
+	mu     sync.Mutex
+	state  bool
+}
+
+// becomes notes the state and reports whether it is a transition to full.
+func (f *fullness) becomes(full func() bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := f.state
+	f.state = full()
+	return f.state && !was
+}
+
+func (s *Store[E]) checkFull(inSweep bool) {
+	if s.full.call == nil || !s.full.becomes(s.Full) {
+		return
+	}
+	if inSweep {
+		s.sweeper.set(delivering)
+		defer s.sweeper.set(sweeping)
+	}
+	contain(s.full.panics, s.full.call)
+}
+
+// stop ends the background goroutine and sweeps a last time.
+func (w *sweeper[E]) stop(s *Store[E]) {
+	close(w.quit)
+	if w.enterLast() {
+		s.sweepAll()
+		w.set(free)
+		<-w.done
+	}
+}
