@@ -1,0 +1,125 @@
+# Everything a contributor or the build machine runs. `make` alone prints the list.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+MODULES := $(shell awk '!/^\#/ && NF { print $$1 }' modules.txt)
+
+# RESULTS names a file that collects the outcome of every test.
+SKIPCHECK := go run ./tools/cmd/skipcheck -expected tools/expected-skips.txt $(if $(RESULTS),-results $(RESULTS)) --
+GOTEST := $(SKIPCHECK) go test -json
+
+GOLANGCI_VERSION := $(shell awk '$$1 == "golangci-lint" { print $$2 }' tools/versions.txt)
+GOLANGCI_PACKAGE := $(shell awk '$$1 == "golangci-lint" { print $$3 }' tools/versions.txt)
+GOLANGCI_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephemera/tools/golangci-lint-$(GOLANGCI_VERSION)
+GOLANGCI := $(GOLANGCI_DIR)/golangci-lint
+
+FUZZTIME ?= 10s
+EPHEMERA_HOURS ?= 1
+EPHEMERA_SEED ?=
+
+##@ Every day
+
+.PHONY: help
+help: ## print this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: ## run the earthquakes example
+	go run ./examples/earthquakes
+
+.PHONY: test
+test: ## test every module
+	$(GOTEST) work
+
+.PHONY: check
+check: fmt vet modcheck lint ## everything that judges the code without running it
+
+.PHONY: ci
+ci: ## what the build machine runs
+	.ci/run
+
+##@ Parts of check
+
+.PHONY: fmt
+fmt: ## list files that gofmt would change
+	@unformatted=$$(gofmt -l $(MODULES)); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet every module
+	go vet work
+
+.PHONY: modcheck
+modcheck: ## module, licence and document rules
+	go run ./tools/cmd/modcheck
+
+.PHONY: lint
+lint: $(GOLANGCI) ## golangci-lint, module by module; the first run builds it
+	@failed=; for module in $(MODULES); do \
+		echo "lint $$module"; \
+		(cd $$module && $(GOLANGCI) run --allow-serial-runners ./...) || failed=1; \
+	done; \
+	echo "lint core, build tag explore"; \
+	(cd core && $(GOLANGCI) run --allow-serial-runners --build-tags explore ./...) || failed=1; \
+	test -z "$$failed"
+
+# Outside of the workspace, so that the linter and the modules do not change each other's versions.
+$(GOLANGCI):
+	@echo "installing golangci-lint $(GOLANGCI_VERSION) into $(GOLANGCI_DIR): about 4 minutes, once"
+	GOWORK=off GOFLAGS= GOBIN="$(GOLANGCI_DIR)" go install $(GOLANGCI_PACKAGE)@$(GOLANGCI_VERSION)
+
+##@ Deeper tests
+
+.PHONY: race
+race: ## race detector on core and verify
+	$(GOTEST) -race -short ./core/... ./verify/...
+
+.PHONY: explore
+explore: ## all interleavings of small programs, and proof that known mistakes are found
+	$(GOTEST) -tags explore ./core/...
+	$(GOTEST) -tags 'explore mutants' -run TestMutants ./core
+
+.PHONY: 386
+386: ## core on a 32-bit machine
+	CGO_ENABLED=0 GOARCH=386 go vet ./core/...
+	$(SKIPCHECK) env CGO_ENABLED=0 GOARCH=386 go test -json ./core/...
+
+.PHONY: arm64
+arm64: ## vet core for arm64
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./core/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s; 5000x counts runs)
+	@found=; \
+	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work); \
+	for package in $$packages; do \
+		names=$$(go test -list '^Fuzz' "$$package"); \
+		for name in $$(grep '^Fuzz' <<<"$$names" || true); do \
+			found=1; echo "fuzz $$package $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done; \
+	test -n "$$found" || { echo "no fuzz target found"; exit 1; }
+
+.PHONY: reliability
+reliability: ## the soak programme for EPHEMERA_HOURS (1) with EPHEMERA_SEED
+	EPHEMERA_HOURS=$(EPHEMERA_HOURS) EPHEMERA_SEED=$(EPHEMERA_SEED) go test ./verify -run TestReliability -v -count 1 -timeout 0
+
+.PHONY: bench
+bench: ## the benchmark runner; flags in BENCHARGS
+	go run ./benchmarks/cmd/bench $(BENCHARGS)
+
+##@ Modules
+
+.PHONY: rehearse
+rehearse: ## build, vet and test the modules as strangers get them
+	go run ./tools/cmd/rehearse -test
+	go run ./tools/cmd/rehearse -consume core
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module, siblings untouched
+	rm -rf out/tidy
+	go run ./tools/cmd/rehearse -tidy out/tidy
+	cp -R out/tidy/. .

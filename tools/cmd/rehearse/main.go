@@ -1,0 +1,94 @@
+// Rehearse packs the modules of the tree into a module proxy of files and uses them from there as strangers will: without
+// the workspace. It finds what a workspace hides before any tag exists, and it never changes the checkout.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+const usage = `usage: rehearse [-C dir] [-head] [-test] [-keep] [module ...]
+       rehearse [-C dir] [-head] -consume module
+       rehearse [-C dir] [-head] -tidy dir
+
+Copies the tracked files to a temporary folder (untracked files never count: git add them first), sets what the modules
+require of each other to a version made from that content, and then, in dependency order and with GOWORK=off, for each
+module: go mod tidy (which must change nothing else), go build, go vet and, with -test, go test -short; then it packs the
+module for those that follow. Modules that the named ones need are rehearsed too; none named means all.
+
+With -consume it then writes a program of another module that imports only the named module, which must be standard
+library only, builds it, and proves that nothing else came along. With -tidy it writes the tidied go.mod and go.sum of each
+module below a folder, at the sibling versions they have now; 'make tidy' copies them into the checkout.
+
+  rehearse                 all modules, without their tests
+  rehearse -test core      module core, with its tests
+  rehearse -consume core   what a user of core gets
+
+Exit status: 0 all is well, 1 a module failed (all failures are listed), 2 wrong usage or an unreadable tree.
+
+Flags:
+`
+
+type config struct {
+	root    string
+	head    bool
+	test    bool
+	keep    bool
+	consume string
+	tidy    string
+	modules []string
+}
+
+// errUsage marks errors that the caller can mend in the command line or the tree.
+var errUsage = errors.New("cannot rehearse")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c config
+	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&c.root, "C", ".", "the `root` of the repository")
+	flags.BoolVar(&c.head, "head", false, "rehearse the last commit, not the tracked files as they are now")
+	flags.BoolVar(&c.test, "test", false, "also run go test -short in every module")
+	flags.BoolVar(&c.keep, "keep", false, "keep the temporary folder and print its name")
+	flags.StringVar(&c.consume, "consume", "", "prove that a user of this `module` gets nothing else")
+	flags.StringVar(&c.tidy, "tidy", "", "write tidied go.mod and go.sum files below this `folder`, check nothing")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	c.modules = flags.Args()
+	problems, err := rehearse(ctx, c, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "rehearse: %v\n", err)
+		if errors.Is(err, errUsage) {
+			return 2
+		}
+		return 1
+	}
+	for _, p := range problems {
+		fmt.Fprintln(stdout, p)
+	}
+	if len(problems) > 0 {
+		fmt.Fprintf(stderr, "rehearse: %d problems\n", len(problems))
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const corePath = "github.com/ephemera-go/ephemera/core"
+
+// good is a tree of two modules that use each other as ours do before the first tag.
+var good = map[string]string{
+	"modules.txt":       "mid engine yes core\ncore engine yes -\n",
+	"go.work":           "go 1.25.0\n\nuse (\n\t./core\n\t./mid\n)\n",
+	"core/go.mod":       "module " + corePath + "\n\ngo 1.25.0\n",
+	"core/core.go":      "package core\n\nfunc F() int { return 1 }\n",
+	"core/core_test.go": "package core\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) {\n\tif F() != 1 {\n\t\tt.Fail()\n\t}\n}\n",
+	"mid/go.mod":        "module github.com/ephemera-go/ephemera/mid\n\ngo 1.25.0\n\nrequire " + corePath + " v0.1.0\n",
+	"mid/mid.go":        "package mid\n\nimport \"" + corePath + "\"\n\nfunc G() int { return core.F() }\n",
+}
+
+// repo writes a tree and lets git track it.
+func repo(t *testing.T, changes map[string]string) string {
+	t.Helper()
+	t.Setenv("GOPROXY", "off")
+	root := t.TempDir()
+	files := maps.Clone(good)
+	maps.Copy(files, changes)
+	put(t, root, files)
+	gitRun(t, root, "init", "-q")
+	gitRun(t, root, "add", ".")
+	return root
+}
+
+func put(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		if err := writeFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func gitRun(t *testing.T, root string, args ...string) {
+	t.Helper()
+	args = append([]string{"-C", root, "-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)
+	if out, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+}
+
+func tool(t *testing.T, root string, args ...string) (int, string) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	code := run(t.Context(), append([]string{"-C", root}, args...), &stdout, &stderr)
+	return code, stdout.String() + stderr.String()
+}
+
+// expect runs the tool and wants an exit status and a piece of its output.
+func expect(t *testing.T, root string, code int, want string, args ...string) {
+	t.Helper()
+	if got, out := tool(t, root, args...); got != code || !strings.Contains(out, want) {
+		t.Errorf("rehearse %v: exit %d, want %d and %q in:\n%s", args, got, code, want, out)
+	}
+}
+
+func TestGoodTreeStaysUntouched(t *testing.T) {
+	root := repo(t, map[string]string{"mid/go.sum": corePath + " v0.1.0 h1:stale=\n"})
+	code, out := tool(t, root, "-test")
+	if code != 0 || !strings.Contains(out, "core: tidy build vet test ok") || !strings.Contains(out, "mid: tidy build vet test ok") {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	if strings.Index(out, "core: ") > strings.Index(out, "mid: ") {
+		t.Errorf("mid went before core, which it requires:\n%s", out)
+	}
+	left, err := exec.CommandContext(t.Context(), "git", "-C", root, "status", "--porcelain", "-uall").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(left)) {
+		if !strings.HasPrefix(line, "A  ") {
+			t.Errorf("the checkout changed: %s", line)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	tests := []struct {
+		name    string
+		changes map[string]string
+		args    []string
+		want    string
+	}{
+		{
+			"missing-require",
+			map[string]string{"mid/go.mod": "module github.com/ephemera-go/ephemera/mid\n\ngo 1.25.0\n", "modules.txt": "core e yes -\nmid e yes core\n"},
+			nil, "mid: go mod tidy changes go.mod (make tidy mends it):\n\t+ require " + corePath,
+		},
+		{"unused-require", map[string]string{"mid/mid.go": "package mid\n"}, nil, "mid: go mod tidy changes go.mod"},
+		{"stale-sum", map[string]string{"core/go.sum": "example.com/x v1.0.0 h1:x=\n"}, nil, "core: go mod tidy changes go.sum"},
+		{"broken-import", map[string]string{"mid/x.go": "package mid\n\nimport _ \"" + corePath + "/none\"\n"}, nil, "mid: go mod tidy: exit"},
+		{"build", map[string]string{"core/core.go": "package core\n\nvar x int = \"\"\n"}, nil, "core: go build -o"},
+		{"vet", map[string]string{"core/x.go": "package core\n\nfunc h() { x := 1; x = x }\n"}, nil, "core: go vet ./..."},
+		{"test", map[string]string{"core/core.go": "package core\n\nfunc F() int { return 2 }\n"}, []string{"-test"}, "core: go test -short"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { expect(t, repo(t, tt.changes), 1, tt.want, tt.args...) })
+	}
+}
+
+func TestUntrackedFilesDoNotCount(t *testing.T) {
+	root := repo(t, map[string]string{
+		"mid/mid.go": "package mid\n\nimport \"" + corePath + "\"\n\nfunc G() int { return core.New() }\n",
+	})
+	put(t, root, map[string]string{"core/new.go": "package core\n\nfunc New() int { return 1 }\n"})
+	cmd := exec.CommandContext(t.Context(), "go", "vet", "./mid")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOWORK="+filepath.Join(root, "go.work"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("the workspace should hide the mistake: %v\n%s", err, out)
+	}
+	expect(t, root, 1, "undefined: core.New")
+}
+
+func TestDeletedFilesDoNotCount(t *testing.T) {
+	root := repo(t, map[string]string{"core/x.go": "package core\n\nvar x int = \"\"\n"})
+	if err := os.Remove(filepath.Join(root, "core/x.go")); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, root, 0, "core: tidy build vet ok", "core")
+}
+
+func TestHead(t *testing.T) {
+	root := repo(t, nil)
+	gitRun(t, root, "commit", "-q", "-m", "all")
+	put(t, root, map[string]string{"core/core.go": "package core\n\nvar x int = \"\"\n"})
+	expect(t, root, 1, "core: go build", "core")
+	expect(t, root, 0, "core: tidy build vet ok", "-head", "core")
+}
+
+func TestConsume(t *testing.T) {
+	root := repo(t, nil)
+	expect(t, root, 0, "gets core and nothing else: ok", "-consume", "core")
+	expect(t, root, 2, "mid may import core", "-consume", "mid")
+	expect(t, root, 2, "none is not in modules.txt", "-consume", "none")
+
+	heavy := repo(t, map[string]string{
+		"core/go.mod":  good["core/go.mod"] + "\nrequire github.com/ephemera-go/ephemera/mid v0.1.0\n",
+		"core/core.go": "package core\n\nimport _ \"github.com/ephemera-go/ephemera/mid\"\n",
+		"mid/go.mod":   "module github.com/ephemera-go/ephemera/mid\n\ngo 1.25.0\n",
+		"mid/mid.go":   "package mid\n",
+	})
+	for _, what := range []string{"go list -m all", "modules of go list -deps", "go version -m"} {
+		expect(t, heavy, 1, "core: consumer: "+what+" gives [", "-consume", "core")
+	}
+}
+
+func TestTidyWritesBeside(t *testing.T) {
+	root, dir := repo(t, map[string]string{
+		"core/go.mod": good["core/go.mod"] + "\nrequire github.com/ephemera-go/ephemera/tools v0.1.0\n",
+		"mid/go.mod":  "module github.com/ephemera-go/ephemera/mid\n\ngo 1.25.0\n",
+		"modules.txt": "tools t yes -\ncore e yes -\nmid e yes core\n", "tools/go.mod": "module github.com/ephemera-go/ephemera/tools\n\ngo 1.25.0\n",
+		"tools/doc.go": "package tools\n",
+	}), t.TempDir()
+	expect(t, root, 0, "mid: tidy ok", "-tidy", dir)
+	for _, name := range []string{"core/go.mod", "mid/go.mod"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != good[name] {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, got, good[name])
+		}
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	root := repo(t, nil)
+	expect(t, root, 0, "usage: rehearse", "-h")
+	expect(t, root, 2, "usage: rehearse", "-x")
+	expect(t, root, 2, "none is not in modules.txt", "none")
+	expect(t, t.TempDir(), 2, "git ls-files")
+	expect(t, repo(t, map[string]string{"modules.txt": "core e yes\n"}), 2, "want 4 columns")
+	expect(t, repo(t, map[string]string{"modules.txt": "core e yes -\nmore e yes -\n"}), 2, "more/go.mod is not tracked")
+	expect(t, repo(t, map[string]string{
+		"core/go.mod": good["core/go.mod"] + "\nrequire github.com/ephemera-go/ephemera/mid v0.1.0\n",
+	}), 2, "requires itself")
+}
+
+func TestInterrupt(t *testing.T) {
+	root := repo(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr strings.Builder
+	if code := run(ctx, []string{"-C", root}, &stdout, &stderr); code == 0 {
+		t.Errorf("an interrupted rehearsal reports success:\n%s%s", stdout.String(), stderr.String())
+	}
+}
+
+func TestVersionFollowsContent(t *testing.T) {
+	dir := t.TempDir()
+	seen := map[string]bool{}
+	for _, files := range []map[string]string{{"a": "1"}, {"a": "2"}, {"b": "1"}} {
+		put(t, dir, files)
+		v, err := treeVersion(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, _ := treeVersion(dir); again != v || seen[v] {
+			t.Errorf("version %s, again %s, seen %v", v, again, seen)
+		}
+		seen[v] = true
+	}
+}
