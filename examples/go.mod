@@ -1,0 +1,8 @@
+module github.com/ephemera-go/ephemera/examples
+
+go 1.25.0
+
+require (
+	github.com/ephemera-go/ephemera/core v0.1.0
+	github.com/google/go-cmp v0.7.0
+)
