@@ -12,8 +12,9 @@ import (
 type account[E any] struct {
 	mu        atomicx.Mutex
 	settled   atomicx.Uint64
-	at        *segment[E] // holds offset settled; nil unless watched
-	clears    []interval  // unsettled offsets that Clear removed, ascending
+	at        *segment[E]    // holds offset settled, or ends there; nil unless watched
+	atID      atomicx.Uint64 // its id: older segments may be reused
+	clears    []interval     // unsettled offsets that Clear removed, ascending
 	purgedTo  atomicx.Pointer[instant]
 	clearedTo uint64 // end of the latest cleared interval
 	fate      fates
@@ -52,7 +53,7 @@ type departure[E any] struct {
 
 // isSettled reports whether retired segment s may be reused as far as the account is concerned.
 func (p *partition[E]) isSettled(s *segment[E]) bool {
-	return !p.watched || s.next.Load().base.Load() <= p.settled.Load()
+	return !p.watched || s.id.Load() < p.atID.Load()
 }
 
 // watch makes retired segments wait for the account from now on. What left before is settled unseen.
@@ -66,7 +67,8 @@ func (p *partition[E]) watch() {
 	}
 	s := p.head.Load()
 	p.count(s.base.Load())
-	p.at, p.watched = s, true
+	p.arrive(s)
+	p.watched = true
 }
 
 // count settles the offsets below end without looking at them.
@@ -83,6 +85,12 @@ func (p *partition[E]) count(end uint64) {
 		p.moveTo(to)
 		q = to
 	}
+}
+
+// arrive makes s the segment that settling goes on with.
+func (a *account[E]) arrive(s *segment[E]) {
+	a.at = s
+	a.atID.Store(s.id.Load())
 }
 
 // moveTo sets the border.
@@ -111,6 +119,8 @@ func (p *partition[E]) settle(out *[]departure[E]) (more bool) {
 			return false
 		}
 	}
+	for p.at != p.tail.Load() && p.settleSome(end, out) { // leave a segment that ends just here
+	}
 	return false
 }
 
@@ -133,7 +143,7 @@ func (p *partition[E]) settleSome(end uint64, out *[]departure[E]) bool {
 	}
 	if q == border {
 		p.leaveBehind(s, border-base)
-		p.at = s.next.Load()
+		p.arrive(s.next.Load())
 	}
 	return true
 }
@@ -251,8 +261,6 @@ func (p *partition[E]) skip() bool {
 			}
 		}
 	}
-	if p.at == s {
-		p.at = s.next.Load()
-	}
+	p.arrive(s.next.Load())
 	return true
 }

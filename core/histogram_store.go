@@ -150,8 +150,7 @@ func (node histNode) addTo(page *histPage, packed []uint16) {
 	}
 }
 
-func (b *histBuckets) merge(other *histBuckets) {
-	from := *other // its parts as they are now, should b be other
+func (b *histBuckets) merge(from *histBuckets) {
 	b.zeros += from.zeros
 	switch {
 	case len(b.index) == 0:
@@ -160,7 +159,7 @@ func (b *histBuckets) merge(other *histBuckets) {
 		b.pages = slices.Clone(from.pages)
 		return
 	case b.pages == nil && from.pages == nil && len(b.packed)+len(from.packed) <= histFewPacked:
-		b.mergeFew(&from)
+		b.mergeFew(from)
 		return
 	}
 	b.widen()

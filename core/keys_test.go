@@ -313,10 +313,16 @@ func TestKeysClearConcurrentSafe(t *testing.T) {
 	const limit, clears = 100, 200
 	k := mustKeys(t, limit)
 	var writers sync.WaitGroup
+	done := make(chan struct{})
 	for w := range 3 {
 		writers.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 5))
-			for k.Version() < clears {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
 				if id, err := k.Intern(fmt.Sprint(r.IntN(limit))); err != nil || id == 0 || id > limit {
 					t.Errorf("%d, %v", id, err)
 					return
@@ -332,8 +338,12 @@ func TestKeysClearConcurrentSafe(t *testing.T) {
 		}
 		k.Clear()
 	}
+	close(done)
 	writers.Wait()
 	checkKeys(t, k, k.Names())
+	if k.Version() != clears {
+		t.Errorf("version %d after %d times Clear", k.Version(), clears)
+	}
 }
 
 func TestKeysLookupsDoNotAllocate(t *testing.T) {

@@ -98,8 +98,7 @@ func (p *partition[E]) retire(reserved uint64) {
 		if nx.base.Load() > low {
 			return
 		}
-		if p.hint.Load() == s { // it never saw s published whole: cuts that still show s must not trust it
-			p.hintLow.Store(nx.base.Load())
+		if p.hint.Load() == s { // s has a hole, but no cut that loads the new watermark reaches down to s
 			p.hint.Store(nx)
 		}
 		p.head.Store(nx)

@@ -31,12 +31,11 @@ type partition[E any] struct {
 	owner atomicx.Uint32 // 1 while a Producer owns the partition
 	_     [8]byte        // above: read by every append, written once a segment
 
-	head    atomicx.Pointer[segment[E]] // oldest linked segment
-	floor   atomicx.Uint64              // offsets below it are gone, whatever the capacity says
-	hint    atomicx.Pointer[segment[E]] // every slot in [hintLow, hint.base) is published; always linked
-	hintLow atomicx.Uint64
-	pins    hazards
-	_       [56]byte
+	head  atomicx.Pointer[segment[E]] // oldest linked segment
+	floor atomicx.Uint64              // offsets below it are gone, whatever the capacity says
+	hint  atomicx.Pointer[segment[E]] // no offset of the window below hint.base is unpublished; always linked
+	pins  hazards
+	_     [56]byte
 
 	maintenance[E]
 	account[E]

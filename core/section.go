@@ -18,21 +18,18 @@ type section[E any] struct {
 }
 
 // open pins the partition as of now: constant time, no allocation, no waiting. The order of the loads is the proof:
-// everything loaded after pin is protected by it, head before hint and floor before tail keep lo inside what is linked.
+// everything loaded after pin is protected by it, and the watermark and the floor are loaded before the tail, so that lo
+// is not below what they knew.
 func (c *section[E]) open(p *partition[E]) {
 	h := p.pins.pin()
 	f := p.head.Load()
 	m := p.hint.Load()
-	low := p.hintLow.Load()
 	floor := p.floor.Load()
 	t := p.tail.Load()
 	r := t.reserved()
 	lo := floor
 	if r > p.cap {
 		lo = max(lo, r-p.cap)
-	}
-	if lo < low {
-		m = f
 	}
 	h.narrow(f.id.Load(), t.id.Load()) // newer segments may be reused although this cut stays open
 	*c = section[E]{p: p, pin: h, first: f, last: t, from: m, lo: lo, hi: r, reserved: r}

@@ -1,0 +1,516 @@
+//go:build explore
+
+package core
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/core/internal/atomicx"
+	"github.com/ephemera-go/ephemera/core/internal/explore"
+)
+
+// The programs below run the partition's own code under every interleaving of its atomic operations, up to a bound on
+// preemptions, with a happens-before check of every event slot. Slots have a publication word and a maintenance
+// interval of their own here, so that a few appends pass every border.
+
+// A lab is one small partition and what its threads saw.
+type lab struct {
+	t         *testing.T
+	p         *partition[uint64]
+	returned  map[uint64]uint64 // offset -> event, of appends that returned
+	seen      map[uint64]uint64 // offset -> event, of cuts
+	delivered []uint64
+	attempts  int
+}
+
+func newLab(t *testing.T, unit, capacity int, change func(*config[uint64])) *lab {
+	l := &lab{t: t, returned: map[uint64]uint64{}, seen: map[uint64]uint64{}}
+	c := &config[uint64]{maxPending: 1 << 20, now: func() time.Time { return time.Unix(1, 0) }}
+	if change != nil {
+		change(c)
+	}
+	l.p = newPartition(c, 0, capacity, 0)
+	l.p.unit = unit
+	l.p.limit = 2
+	s := newSegment[uint64](0, unit, false)
+	s.resv.Store(openWord(0))
+	l.p.tail.Store(s)
+	l.p.head.Store(s)
+	l.p.hint.Store(s)
+	return l
+}
+
+func (l *lab) note(pos Position, values ...uint64) {
+	for i, v := range values {
+		q := pos.Sequence + uint64(i)
+		if old, ok := l.returned[q]; ok {
+			explore.Fail("offset %d given to %d and to %d", q, old, v)
+		}
+		l.returned[q] = v
+	}
+}
+
+func (l *lab) append(v uint64) error {
+	l.attempts++
+	pos, err := l.p.append(v)
+	if err == nil {
+		l.note(pos, v)
+	}
+	return err
+}
+
+// writer appends n events, named after the writer and counted up.
+func (l *lab) writer(name uint64, n int) func() {
+	return func() {
+		for i := range n {
+			if err := l.append(name*100 + uint64(i)); err != nil {
+				explore.Fail("append: %v", err)
+			}
+		}
+	}
+}
+
+func (l *lab) batch(values ...uint64) func() {
+	return func() {
+		pos, err := l.p.appendMany(values, condition{})
+		if err != nil {
+			explore.Fail("batch: %v", err)
+		}
+		l.note(pos, values...)
+	}
+}
+
+// reader opens a cut and reads it twice: it must be contiguous, within the capacity, and the same both times. batches
+// names events that may only be seen together.
+func (l *lab) reader(batches ...[]uint64) func() {
+	return func() {
+		var c section[uint64]
+		c.open(l.p)
+		first := l.read(&c)
+		if second := l.read(&c); !slices.Equal(first, second) {
+			explore.Fail("the cut changed from %v to %v", first, second)
+		}
+		if uint64(len(first)) > l.p.cap {
+			explore.Fail("the cut shows %d events, the capacity is %d", len(first), l.p.cap)
+		}
+		for _, b := range batches {
+			l.together(&c, first, b)
+		}
+		c.close()
+	}
+}
+
+func (l *lab) read(c *section[uint64]) (events []uint64) {
+	c.resolve()
+	next := c.lo
+	for x := range c.segments {
+		base := x.s.base.Load()
+		if base+x.a != next {
+			explore.Fail("the cut jumps to %d at %d", base+x.a, next)
+		}
+		for i := x.a; i < x.b; i++ {
+			atomicx.Reading(&x.s.ev[i])
+			v := x.s.ev[i]
+			if old, ok := l.seen[base+i]; ok && old != v {
+				explore.Fail("offset %d shows %d and %d", base+i, old, v)
+			}
+			l.seen[base+i] = v
+			events = append(events, v)
+		}
+		next = base + x.b
+	}
+	if next != c.hi && c.lo < c.hi {
+		explore.Fail("the cut ends at %d instead of %d", next, c.hi)
+	}
+	return events
+}
+
+// together checks a batch that the cut's low end does not split.
+func (l *lab) together(c *section[uint64], events, batch []uint64) {
+	n := 0
+	for _, v := range batch {
+		if slices.Contains(events, v) {
+			n++
+		}
+	}
+	if n > 0 && n < len(batch) && !slices.Contains(events[:1], batch[len(batch)-n]) {
+		explore.Fail("the cut %v shows %d of batch %v", events, n, batch)
+	}
+}
+
+// check is the final account: dense offsets, everything that was seen is what was appended there, per-writer order,
+// and an exact ledger.
+func (l *lab) check(appended int) func() error {
+	return func() error {
+		if len(l.returned) != appended {
+			return fmt.Errorf("%d appends returned, want %d", len(l.returned), appended)
+		}
+		last := map[uint64]uint64{}
+		for q := range uint64(appended) {
+			v, ok := l.returned[q]
+			if !ok {
+				return fmt.Errorf("offset %d was given to nobody", q)
+			}
+			if s, ok := l.seen[q]; ok && s != v {
+				return fmt.Errorf("offset %d holds %d, a cut showed %d", q, v, s)
+			}
+			if w := v / 100; last[w] > v {
+				return fmt.Errorf("events %d and %d of one writer changed places", last[w], v)
+			}
+			last[v/100] = v
+		}
+		return l.account(uint64(appended))
+	}
+}
+
+func (l *lab) account(appended uint64) error {
+	g := l.p.ledger()
+	if g.Appended != appended || g.InFlight != 0 || !g.Balanced() || g.OpenCuts != 0 {
+		return fmt.Errorf("%d events, ledger %+v", appended, g)
+	}
+	want := min(appended, l.p.cap)
+	if l.p.maxBytes > 0 {
+		want = min(want, uint64(l.p.maxBytes))
+	}
+	if g.Visible > want || g.Cleared == 0 && g.Visible != want {
+		return fmt.Errorf("%d visible, want %d: %+v", g.Visible, want, g)
+	}
+	return nil
+}
+
+type program struct {
+	name        string
+	preemptions int
+	setup       func(t *testing.T) ([]func(), func() error)
+}
+
+var programs = []program{
+	{"two writers lap a ring of one", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 1, 1, nil)
+		return []func(){l.writer(1, 3), l.writer(2, 3)}, l.check(6)
+	}},
+	{"two writers and a cut", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 1, 1, nil)
+		return []func(){l.writer(1, 2), l.writer(2, 2), l.reader()}, l.check(4)
+	}},
+	{"two writers and a cut, segments of two", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 2, 2, nil)
+		return []func(){l.writer(1, 3), l.writer(2, 3), l.reader()}, l.check(6)
+	}},
+	{"three writers", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 1, 1, nil)
+		return []func(){l.writer(1, 2), l.writer(2, 2), l.writer(3, 2)}, l.check(6)
+	}},
+	{"a long writer and two cuts", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 1, 2, nil)
+		return []func(){l.writer(1, 6), l.reader(), l.reader()}, l.check(6)
+	}},
+	{"a long writer and one cut, three preemptions", 3, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 1, 1, nil)
+		return []func(){l.writer(1, 6), l.reader()}, l.check(6)
+	}},
+	{"batches, a writer and a cut", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 2, 4, nil)
+		return []func(){l.batch(100, 101), l.batch(200, 201), l.writer(3, 2), l.reader([]uint64{100, 101}, []uint64{200, 201})},
+			l.check(6)
+	}},
+	{"a batch larger than a segment", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 2, 3, nil)
+		return []func(){l.batch(100, 101, 102), l.writer(2, 3), l.reader([]uint64{100, 101, 102})}, l.check(6)
+	}},
+	{"conditional appends", 2, conditional},
+	{"a producer comes and goes", 2, production},
+	{"a producer, its batch and a cut", 3, exclusive},
+	{"closing", 2, closing},
+	{"closing under a producer", 3, closingOwned},
+	{"a producer leaves a closed partition", 3, leaving},
+	{"clear, a writer and a cut", 2, clearing},
+	{"two clears and a writer", 2, clearingTwice},
+	{"clear and a byte limit", 2, limited},
+	{"a stalled writer's segment is retired under a cut", 3, stalled},
+	{"discards are delivered once, in order", 2, delivery},
+	{"a backlog that is given up", 2, backlog},
+}
+
+// Two writers expect the same offset twice; exactly one gets each.
+func conditional(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	won := 0
+	f := func(name uint64) func() {
+		return func() {
+			for i := range uint64(2) {
+				pos, err := l.p.appendMany([]uint64{name*100 + i}, condition{true, i})
+				switch {
+				case err == nil:
+					won++
+					l.note(pos, name*100+i)
+				case err != ErrConflict || pos.Sequence <= i || pos.Sequence > l.p.next():
+					explore.Fail("expected %d: %v, %v", i, pos, err)
+				}
+			}
+		}
+	}
+	return []func(){f(1), f(2), l.writer(3, 1)}, func() error {
+		if won != len(l.returned)-1 {
+			return fmt.Errorf("%d winners of %d", won, len(l.returned))
+		}
+		return l.account(uint64(len(l.returned)))
+	}
+}
+
+func production(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	return []func(){
+		func() {
+			w, err := l.p.produce(nil)
+			if err != nil {
+				explore.Fail("produce: %v", err)
+			}
+			for i := range uint64(2) {
+				l.produce(w, 100+i)
+			}
+			_ = w.Close()
+			l.writer(1, 0)()
+		},
+		func() {
+			for i := range uint64(3) {
+				if err := l.append(200 + i); err != nil && err != ErrOwned {
+					explore.Fail("append: %v", err)
+				}
+			}
+		},
+		l.reader(),
+	}, func() error { return l.account(uint64(len(l.returned))) }
+}
+
+func (l *lab) produce(w *Producer[uint64], v uint64) {
+	pos, err := w.Append(v)
+	if err != nil {
+		explore.Fail("producer: %v", err)
+	}
+	l.note(pos, v)
+}
+
+func exclusive(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 2, 4, nil)
+	w, err := l.p.produce(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []func(){
+		func() {
+			l.produce(w, 100)
+			pos, err := w.appendPart([]uint64{101, 102})
+			if err != nil {
+				explore.Fail("producer batch: %v", err)
+			}
+			l.note(pos, 101, 102)
+			l.produce(w, 103)
+			_ = w.Close()
+		},
+		func() {
+			if _, err := l.p.produce(nil); err == nil {
+				if w.shut {
+					return // the first one had gone already
+				}
+				explore.Fail("two producers")
+			}
+		},
+		l.reader([]uint64{101, 102}),
+	}, func() error { return l.account(4) }
+}
+
+// After stop has returned nothing is accepted; what was accepted is accounted for.
+func closing(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	stopped := false
+	f := func(name uint64) func() {
+		return func() {
+			for i := range uint64(2) {
+				late := stopped
+				if err := l.append(name*100 + i); err != nil && err != ErrClosed {
+					explore.Fail("append: %v", err)
+				} else if err == nil && late {
+					explore.Fail("accepted after closing")
+				}
+			}
+		}
+	}
+	return []func(){f(1), f(2), func() { l.p.stop(stateClosed); stopped = true }},
+		func() error { return l.account(uint64(len(l.returned))) }
+}
+
+func closingOwned(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 2, 4, nil)
+	w, err := l.p.produce(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.produce(w, 98)
+	l.produce(w, 99)
+	stopped := false
+	late := func(accepted func() error) {
+		before := stopped
+		if err := accepted(); err == nil && before {
+			explore.Fail("accepted after closing")
+		} else if err != nil && err != ErrClosed && err != ErrOwned {
+			explore.Fail("append: %v", err)
+		}
+	}
+	return []func(){
+			func() {
+				for i := range uint64(3) {
+					late(func() error {
+						pos, err := w.Append(100 + i)
+						if err == nil {
+							l.note(pos, 100+i)
+						}
+						return err
+					})
+				}
+				_ = w.Close()
+			},
+			func() { late(func() error { return l.append(200) }) },
+			func() { l.p.stop(stateClosed); stopped = true },
+		},
+		func() error { return l.account(uint64(len(l.returned))) }
+}
+
+// Whoever appends after stop returned is refused, even while the owner is giving the partition back.
+func leaving(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	w, err := l.p.produce(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.produce(w, 100)
+	return []func(){
+			func() { _ = w.Close() },
+			func() {
+				l.p.stop(stateClosed)
+				if err := l.append(200); err != ErrClosed {
+					explore.Fail("append after closing: %v", err)
+				}
+			},
+		},
+		func() error { return l.account(1) }
+}
+
+func clearing(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	return []func(){l.writer(1, 3), func() { l.p.clear() }, l.reader()}, l.check(3)
+}
+
+func clearingTwice(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 4, nil)
+	return []func(){l.writer(1, 2), func() { l.p.clear() }, func() { l.p.clear() }}, l.check(2)
+}
+
+// A cut under a byte limit raises the floor; so does clear, further.
+func limited(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 8, func(c *config[uint64]) { c.size = func(*uint64) int { return 1 } })
+	l.p.maxBytes = 2
+	check := l.check(4)
+	return []func(){l.writer(1, 4), func() { l.p.clear() }, l.reader()}, func() error {
+		if f := l.p.floor.Load(); f < l.p.clearedTo {
+			return fmt.Errorf("the floor is %d, cleared up to %d", f, l.p.clearedTo)
+		}
+		return check()
+	}
+}
+
+// The watermark of published slots jumps over a segment that left with a hole; cuts from before must not trust it.
+func stalled(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	return []func(){l.writer(1, 1), l.writer(2, 4), l.reader()}, l.check(5)
+}
+
+// With a consumer every discarded event arrives exactly once and in order, whoever settles.
+func delivery(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 1, func(c *config[uint64]) { c.deliver = func(Position, *uint64) {} })
+	l.p.watch()
+	take := func() {
+		out := make([]departure[uint64], 0, 2)
+		for more := true; more; {
+			more = l.p.settle(&out)
+			for _, d := range out {
+				l.delivered = append(l.delivered, d.event)
+			}
+			out = out[:0]
+		}
+	}
+	return []func(){l.writer(1, 3), l.writer(2, 1), take}, func() error {
+		take()
+		if err := l.check(4)(); err != nil {
+			return err
+		}
+		if len(l.delivered) != 3 {
+			return fmt.Errorf("delivered %v of 3", l.delivered)
+		}
+		for q, v := range l.delivered {
+			if l.returned[uint64(q)] != v {
+				return fmt.Errorf("delivered %v, appended %v", l.delivered, l.returned)
+			}
+		}
+		return nil
+	}
+}
+
+// A backlog beyond its limit is given up and counted, while the settler is at work.
+func backlog(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 1, func(c *config[uint64]) {
+		c.deliver, c.maxPending = func(Position, *uint64) {}, 0
+	})
+	l.p.limit = 0
+	l.p.watch()
+	take := func() {
+		out := make([]departure[uint64], 0, 1)
+		l.p.settle(&out)
+		for _, d := range out {
+			l.delivered = append(l.delivered, d.event)
+		}
+	}
+	return []func(){l.writer(1, 5), take}, func() error {
+		for range 8 {
+			take()
+		}
+		if err := l.check(5)(); err != nil {
+			return err
+		}
+		if g := l.p.ledger(); uint64(len(l.delivered))+g.Undelivered != g.Discarded || !slices.IsSorted(l.delivered) {
+			return fmt.Errorf("delivered %v, ledger %+v", l.delivered, g)
+		}
+		return nil
+	}
+}
+
+// scheduleLimit bounds each of the two searches of one program: a depth-first one, which is exhaustive up to where it
+// stops, and random walks, which reach the middle of long programs.
+const scheduleLimit = 9_000
+
+// TestProtocol explores every program. It is the proof of the segment protocol; TestMutants proves that the proof can
+// fail.
+func TestProtocol(t *testing.T) {
+	total := 0
+	for _, p := range programs {
+		t.Run(p.name, func(t *testing.T) {
+			for _, seed := range []int64{0, 1} {
+				r := explore.Run(
+					explore.Config{Preemptions: p.preemptions, MaxSchedules: scheduleLimit, MaxSteps: 5000, Seed: seed},
+					func() ([]func(), func() error) { return p.setup(t) })
+				total += r.Schedules
+				t.Logf("seed %d: %d schedules, longest %d steps, exhausted %v", seed, r.Schedules, r.MaxSteps, r.Exhausted)
+				if r.Failure != "" {
+					t.Fatal(r.Failure)
+				}
+			}
+		})
+	}
+	t.Logf("%d schedules in all", total)
+	if !t.Failed() && total < 150_000 {
+		t.Errorf("%d schedules, want at least 150000", total)
+	}
+}
