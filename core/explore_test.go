@@ -222,7 +222,9 @@ var programs = []program{
 		return []func(){l.batch(100, 101, 102), l.writer(2, 3), l.reader([]uint64{100, 101, 102})}, l.check(6)
 	}},
 	{"conditional appends", 2, conditional},
+	{"a conflict reports the next offset", 2, conflict},
 	{"a producer comes and goes", 2, production},
+	{"a producer takes over while closing", 2, takeover},
 	{"a producer, its batch and a cut", 3, exclusive},
 	{"closing", 2, closing},
 	{"closing under a producer", 3, closingOwned},
@@ -259,6 +261,49 @@ func conditional(t *testing.T) ([]func(), func() error) {
 		}
 		return l.account(uint64(len(l.returned)))
 	}
+}
+
+// The offset that a conflict reports has been reached, even if the segment was reused while it was looked at.
+func conflict(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 2, 1, nil)
+	if err := l.append(98); err != nil {
+		t.Fatal(err)
+	}
+	return []func(){
+		func() {
+			pos, err := l.p.appendMany([]uint64{200}, condition{true, 99})
+			if err != ErrConflict || pos.Sequence > l.p.next() {
+				explore.Fail("conflict: %v, %v", pos, err)
+			}
+		},
+		l.writer(1, 9),
+	}, l.check(10)
+}
+
+// Once stop has returned, a Producer that was just made is refused as well.
+func takeover(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 2, 4, nil)
+	stopped := false
+	return []func(){
+			func() {
+				w, err := l.p.produce(nil)
+				if err != nil {
+					return
+				}
+				for i := range uint64(2) {
+					late := stopped
+					pos, err := w.Append(100 + i)
+					if err == nil && late {
+						explore.Fail("accepted after closing")
+					} else if err == nil {
+						l.note(pos, 100+i)
+					}
+				}
+				_ = w.Close()
+			},
+			func() { l.p.stop(stateClosed); stopped = true },
+		},
+		func() error { return l.account(uint64(len(l.returned))) }
 }
 
 func production(t *testing.T) ([]func(), func() error) {

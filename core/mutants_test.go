@@ -68,8 +68,8 @@ var mutants = []struct {
 	}}},
 	{"producer publishes before it writes", []edit{{
 		"producer.go",
-		"	atomicx.Writing(&s.ev[i])\n	s.ev[i] = e\n",
-		"	s.done.Store(i + 1)\n	atomicx.Writing(&s.ev[i])\n	s.ev[i] = e\n",
+		"	atomicx.Writing(&w.ev[i])\n	w.ev[i] = e\n",
+		"	w.s.done.Store(i + 1)\n	atomicx.Writing(&w.ev[i])\n	w.ev[i] = e\n",
 	}}},
 	{"producer ends its segment before it owns the next", []edit{{
 		"producer.go",
@@ -77,7 +77,8 @@ var mutants = []struct {
 		"		s.finish(w.i)\n		p.own(nx, ownedMark)\n",
 	}}},
 	{"producer takes over without looking for a close", []edit{{
-		"producer.go", "	if w.p.state.Load() != stateOpen {\n		w.limit.Store(0)\n	}\n}", "}",
+		"producer.go", "	w.limit.Store(uint64(len(s.ev)))\n	if w.p.state.Load() != stateOpen {\n		w.limit.Store(0)\n	}\n}",
+		"	w.limit.Store(uint64(len(s.ev)))\n}",
 	}}},
 	{"a closed partition still opens segments", []edit{{
 		"roll.go",

@@ -21,21 +21,21 @@ const (
 // Offsets count from 0 whatever the first sequence is, so that no comparison ever meets a wrap-around; only the
 // exported positions add start.
 type partition[E any] struct {
-	tail  atomicx.Pointer[segment[E]] // newest open (or owned) segment
-	start uint64                      // sequence of offset 0
-	index int
-	conf  *config[E]
-	cap   uint64 // events
-	unit  int    // slots of a full-grown segment
-	state atomicx.Uint32
-	owner atomicx.Uint32 // 1 while a Producer owns the partition
-	_     [8]byte        // above: read by every append, written once a segment
+	tail    atomicx.Pointer[segment[E]] // newest open (or owned) segment
+	start   uint64                      // sequence of offset 0
+	index   int
+	conf    *config[E]
+	cap     uint64 // events
+	unit    int    // slots of a full-grown segment
+	state   atomicx.Uint32
+	owner   atomicx.Uint32 // 1 while a Producer owns the partition
+	arrival bool           // segments record arrival times
+	_       [7]byte        // above: read by every append, written once a segment
 
 	head  atomicx.Pointer[segment[E]] // oldest linked segment
 	floor atomicx.Uint64              // offsets below it are gone, whatever the capacity says
 	hint  atomicx.Pointer[segment[E]] // no offset of the window below hint.base is unpublished; always linked
 	pins  hazards
-	_     [56]byte
 
 	maintenance[E]
 	account[E]
@@ -58,7 +58,7 @@ type config[E any] struct {
 }
 
 func newPartition[E any](c *config[E], index, capacity int, start uint64) *partition[E] {
-	p := &partition[E]{start: start, index: index, conf: c, cap: uint64(capacity), unit: unitFor(capacity)}
+	p := &partition[E]{start: start, index: index, conf: c, arrival: c.arrival, cap: uint64(capacity), unit: unitFor(capacity)}
 	s := newSegment[E](0, min(p.unit, minSegment), c.arrival)
 	s.resv.Store(openWord(0))
 	p.tail.Store(s)
@@ -91,7 +91,7 @@ func (p *partition[E]) append(e E) (Position, error) {
 		q := s.base.Load() + i // our slot is reserved and unpublished, so s cannot be reused
 		atomicx.Writing(&s.ev[i])
 		s.ev[i] = e
-		if s.at != nil {
+		if p.arrival {
 			s.at[i] = p.conf.clock()
 		}
 		s.pub[i>>atomicx.WordShift].Or(1 << (i & atomicx.WordMask)) // last access to s

@@ -7,8 +7,11 @@ import "github.com/ephemera-go/ephemera/core/internal/atomicx"
 type Producer[E any] struct {
 	p     *partition[E]
 	s     *segment[E]
+	ev    []E            // of s
+	first uint64         // sequence of slot 0 of s
 	i     uint64         // next slot of s
 	limit atomicx.Uint64 // slots of s that may be used; 0 makes the next append look why
+	plain bool           // neither arrival times nor an observer
 	shut  bool
 	seen  *observer
 }
@@ -19,28 +22,31 @@ func (p *partition[E]) produce(seen *observer) (*Producer[E], error) {
 		return nil, p.refusal()
 	}
 	w := &Producer[E]{p: p, seen: seen}
-	if w.s = p.claim(ownedMark); w.s == nil {
+	s := p.claim(ownedMark)
+	if s == nil {
 		p.owner.Store(0)
 		return nil, p.refusal()
 	}
 	p.producer.Store(w)
-	w.arm()
+	w.arm(s, 0)
 	return w, nil
 }
 
 // resume makes a writer of a partition whose former writer was lost; what it needs stands in the segment.
 func (p *partition[E]) resume(seen *observer) *Producer[E] {
-	w := &Producer[E]{p: p, seen: seen, s: p.tail.Load()}
-	w.i = w.s.done.Load()
+	w := &Producer[E]{p: p, seen: seen}
 	p.producer.Store(w)
-	w.arm()
+	s := p.tail.Load()
+	w.arm(s, s.done.Load())
 	return w
 }
 
-// arm allows appends to s, unless the partition was closed. The order settles the race with stop: whoever comes
-// second sees the other.
-func (w *Producer[E]) arm() {
-	w.limit.Store(uint64(len(w.s.ev)))
+// arm allows appends to s from slot i on, unless the partition was closed. The order settles the race with stop:
+// whoever comes second sees the other.
+func (w *Producer[E]) arm(s *segment[E], i uint64) {
+	w.s, w.ev, w.i, w.first = s, s.ev, i, w.p.start+s.base.Load()
+	w.plain = s.at == nil && w.seen == nil
+	w.limit.Store(uint64(len(s.ev)))
 	if w.p.state.Load() != stateOpen {
 		w.limit.Store(0)
 	}
@@ -55,22 +61,22 @@ func (w *Producer[E]) Append(e E) (Position, error) {
 		}
 		i = w.i
 	}
-	p, s := w.p, w.s
-	atomicx.Writing(&s.ev[i])
-	s.ev[i] = e
-	if s.at != nil {
-		s.at[i] = p.conf.clock()
+	if !w.plain {
+		return w.appendSeen(e)
 	}
-	q := s.base.Load() + i
+	atomicx.Writing(&w.ev[i])
+	w.ev[i] = e
 	w.i = i + 1
-	s.done.Store(i + 1) // reserves and publishes at once
+	w.s.done.Store(i + 1) // reserves and publishes at once
 	if i&atomicx.DutyMask == atomicx.DutyMask {
-		p.duty(q + 1)
+		w.p.duty(w.first - w.p.start + i + 1)
 	}
-	if w.seen != nil {
-		w.seen.appended(1)
-	}
-	return Position{p.index, p.start + q}, nil
+	return Position{w.p.index, w.first + i}, nil
+}
+
+// appendSeen is the rest of Append when arrival times or an observer are asked for; there is room.
+func (w *Producer[E]) appendSeen(e E) (Position, error) {
+	return w.appendPart([]E{e})
 }
 
 // AppendBatch stores events in parts of at most MaxBatch, each contiguous and visible as a whole. On an error the
@@ -96,16 +102,15 @@ func (w *Producer[E]) appendPart(events []E) (Position, error) {
 			return Position{}, err
 		}
 	}
-	p, s, i := w.p, w.s, w.i
-	s.write(i, events, p.conf)
-	q := s.base.Load() + i
+	p, i := w.p, w.i
+	w.s.write(i, events, p.conf)
 	w.i = i + n
-	s.done.Store(i + n)
-	p.duties(q, i, n)
+	w.s.done.Store(i + n)
+	p.duties(w.first-p.start+i, i, n)
 	if w.seen != nil {
 		w.seen.appended(len(events))
 	}
-	return Position{p.index, p.start + q}, nil
+	return Position{p.index, w.first + i}, nil
 }
 
 // advance makes the next segment with enough room the writer's own.
@@ -129,8 +134,7 @@ func (w *Producer[E]) advance(room int) error {
 		p.own(nx, ownedMark) // nobody else opens it: s does not look full
 		s.finish(w.i)
 		p.tail.CompareAndSwap(s, nx)
-		w.s, w.i = nx, 0
-		w.arm()
+		w.arm(nx, 0)
 		if len(s.ev) <= smallSegment {
 			p.tend(end)
 		}

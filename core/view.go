@@ -53,7 +53,7 @@ func (v View[E]) From(pos Position) View[E] {
 	if v.err == nil {
 		c := v.cut.section(pos.Partition)
 		q := pos.Sequence - c.p.start
-		if q > c.reserved && pos.Sequence < c.p.start+c.lo {
+		if q >= 1<<63 {
 			q = 0 // before the first sequence of the partition
 		}
 		v.from = max(v.from, q)
