@@ -22,7 +22,6 @@ type account[E any] struct {
 
 	maxAge   time.Duration
 	maxBytes int64
-	producer atomicx.Pointer[Producer[E]]
 }
 
 // fates counts the settled offsets by what became of them.
@@ -67,6 +66,9 @@ func (p *partition[E]) watch() {
 	}
 	s := p.head.Load()
 	p.count(s.base.Load())
+	for s != p.tail.Load() && s.next.Load().base.Load() <= p.settled.Load() {
+		s = s.next.Load() // settled already, although still linked
+	}
 	p.arrive(s)
 	p.watched = true
 }
@@ -74,7 +76,7 @@ func (p *partition[E]) watch() {
 // count settles the offsets below end without looking at them.
 func (p *partition[E]) count(end uint64) {
 	for q := p.settled.Load(); q < end; {
-		to := end
+		var to uint64
 		if c := p.cleared(q); q >= c.from {
 			to = min(end, c.to)
 			p.fate.cleared += to - q

@@ -41,7 +41,7 @@ func (s *Store[E]) open(c *Cut[E], partitions []int) {
 			}
 		}
 	case s.added.list.Load() == nil && len(s.fixed) == 1:
-		c.one.open(s.fixed[0])
+		c.one.open(s.fixed[0], cutFlag)
 		c.one.limit()
 		return
 	default:
@@ -49,7 +49,7 @@ func (s *Store[E]) open(c *Cut[E], partitions []int) {
 	}
 	c.sections = make([]section[E], len(list))
 	for i, p := range list {
-		c.sections[i].open(p)
+		c.sections[i].open(p, cutFlag)
 		c.sections[i].limit()
 	}
 }

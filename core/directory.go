@@ -72,7 +72,7 @@ func (s *Store[E]) part(i int) *partition[E] {
 // all returns the partitions there are now.
 func (s *Store[E]) all() []*partition[E] {
 	if added := s.added.live(); len(added) > 0 {
-		return append(s.fixed[:len(s.fixed):len(s.fixed)], added...)
+		return slices.Concat(s.fixed, added)
 	}
 	return s.fixed
 }
@@ -85,17 +85,15 @@ type removals[E any] struct {
 	leaving []*partition[E]
 }
 
-// settled moves partitions that owe nothing any more into the ledger and returns the others.
+// settled moves partitions that owe nothing any more, and that no cut shows, into the ledger and returns the others.
 func (r *removals[E]) settled() []*partition[E] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.leaving = slices.DeleteFunc(r.leaving, func(p *partition[E]) bool {
-		if p.settled.Load() < p.next() {
+		if p.settled.Load() < p.next() || p.pins.cuts() > 0 {
 			return false
 		}
-		l := p.ledger()
-		l.OpenCuts = 0
-		r.ledger.add(l)
+		r.ledger.add(p.ledger())
 		return true
 	})
 	return slices.Clone(r.leaving)
@@ -110,6 +108,9 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	if err := s.checkPartition(o); err != nil {
 		return 0, err
 	}
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
 	s.registering.Lock() // a rollup that is being registered must see it, or it the rollup
 	defer s.registering.Unlock()
 	i := len(s.fixed) + s.added.add(func(i int) *partition[E] {
@@ -119,9 +120,7 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 		return p
 	})
 	if s.closed.Load() { // Close may have missed it
-		if p := s.part(i); p != nil {
-			p.stop(stateClosed)
-		}
+		s.added.remove(i - len(s.fixed)).stop(stateClosed)
 		return 0, ErrClosed
 	}
 	return i, nil

@@ -104,7 +104,7 @@ func (p *partition[E]) expire() {
 // hiddenPrefix returns where the leading segments end that hold nothing but hidden events, and what is reserved.
 func (p *partition[E]) hiddenPrefix(floor instant) (low, reserved uint64) {
 	var c section[E]
-	c.open(p)
+	c.open(p, 0)
 	defer c.close()
 	for x := range c.segments {
 		if !p.conf.digestOf(x.s, x.a, x.b, 0).span.max.before(floor) {
@@ -126,7 +126,7 @@ func (c *section[E]) dropBytes() {
 			break
 		}
 		base := x.s.base.Load()
-		if n := c.p.conf.digestOf(x.s, x.a, x.b, 0).bytes; total-n >= c.p.maxBytes {
+		if n := c.p.conf.digestOf(x.s, x.a, x.b, 0).bytes; total-n > c.p.maxBytes {
 			total -= n
 			c.lo = base + x.b
 			continue

@@ -3,7 +3,7 @@ package core
 import "github.com/ephemera-go/ephemera/core/internal/atomicx"
 
 // A hazard announces which segments somebody is looking at, so that the maintainer does not reuse them:
-// 0 is free, pinAll protects every segment, else the ids [lo, lo+span] are protected.
+// 0 is free, pinAll protects every segment, else the ids [lo, lo+span] are protected. A user's cut adds cutFlag.
 type hazard struct {
 	v atomicx.Uint64
 }
@@ -11,16 +11,19 @@ type hazard struct {
 const (
 	pinAll    = 1
 	pinRange  = 1 << 63
+	cutFlag   = 1 << 62
 	spanBits  = 24
 	spanMask  = 1<<spanBits - 1
-	pinIDMask = 1<<39 - 1
+	pinIDMask = 1<<38 - 1
 )
 
 // narrow replaces pinAll by the ids [lo, hi], both of which are protected already. A span that does not fit stays
 // pinAll: that costs memory, never safety.
-func (h *hazard) narrow(lo, hi uint64) {
+func (h *hazard) narrow(lo, hi, flag uint64) {
 	if hi-lo <= spanMask {
-		h.v.Store(pinRange | (lo&pinIDMask)<<spanBits | (hi - lo))
+		h.v.Store(pinRange | flag | (lo&pinIDMask)<<spanBits | (hi - lo))
+	} else {
+		h.v.Store(pinAll | flag)
 	}
 }
 
@@ -104,12 +107,12 @@ func kindOf(slots []hazard, id uint64) pinKind {
 	return k
 }
 
-// open counts the announced slots.
-func (l *hazards) open() int {
+// cuts counts the slots of users' cuts.
+func (l *hazards) cuts() int {
 	n := 0
 	count := func(slots []hazard) {
 		for i := range slots {
-			if slots[i].v.Load() != 0 {
+			if slots[i].v.Load()&cutFlag != 0 {
 				n++
 			}
 		}

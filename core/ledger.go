@@ -20,7 +20,7 @@ type Ledger struct {
 	Undelivered uint64 // of Discarded: OnDiscard was not told, because it lagged by more than MaxPending
 	Unfolded    uint64 // events that left before a rollup with Retain could fold them
 
-	OpenCuts          int    // pins held now; a number that only grows is a leak of cuts
+	OpenCuts          int    // cuts held open, counted per partition; a number that only grows is a leak
 	SegmentsFresh     uint64 // segments allocated
 	SegmentsRecycled  uint64 // segments used again
 	SegmentsAbandoned uint64 // segments left to the garbage collector
@@ -51,9 +51,9 @@ func (l *Ledger) add(o Ledger) {
 func (p *partition[E]) ledger() Ledger {
 	p.account.mu.Lock()
 	defer p.account.mu.Unlock()
-	cuts := p.pins.open()
+	cuts := p.pins.cuts()
 	var c section[E]
-	c.open(p)
+	c.open(p, 0)
 	defer c.close()
 	c.resolve()
 	c.limit()

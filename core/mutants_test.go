@@ -21,8 +21,8 @@ var mutants = []struct {
 }{
 	{"publish before write", []edit{{
 		"partition.go",
-		"		atomicx.Writing(&s.ev[i])\n		s.ev[i] = e\n",
-		"		s.pub[i>>atomicx.WordShift].Or(1 << (i & atomicx.WordMask))\n		atomicx.Writing(&s.ev[i])\n		s.ev[i] = e\n",
+		"		atomicx.Writing(&ev[i])\n		ev[i] = e\n",
+		"		s.pub[i>>atomicx.WordShift].Or(1 << (i & atomicx.WordMask))\n		atomicx.Writing(&ev[i])\n		ev[i] = e\n",
 	}}},
 	{"touch the slot after publishing", []edit{{
 		"partition.go",
@@ -51,7 +51,7 @@ var mutants = []struct {
 	}}},
 	{"cut without a pin", []edit{{"section.go", "	h := p.pins.pin()", "	h := new(hazard)"}}},
 	{"cut pins only its newest segment", []edit{{
-		"section.go", "h.narrow(f.id.Load(), t.id.Load())", "h.narrow(t.id.Load(), t.id.Load())",
+		"section.go", "h.narrow(f.id.Load(), t.id.Load(), flag)", "h.narrow(t.id.Load(), t.id.Load(), flag)",
 	}}},
 	{"cut loads the head before it pins", []edit{{
 		"section.go",
@@ -77,8 +77,8 @@ var mutants = []struct {
 		"		s.finish(w.i)\n		p.own(nx, ownedMark)\n",
 	}}},
 	{"producer takes over without looking for a close", []edit{{
-		"producer.go", "	w.limit.Store(uint64(len(s.ev)))\n	if w.p.state.Load() != stateOpen {\n		w.limit.Store(0)\n	}\n}",
-		"	w.limit.Store(uint64(len(s.ev)))\n}",
+		"producer.go", "	w.leash.limit.Store(uint64(len(s.ev)))\n	if w.p.state.Load() != stateOpen {\n		w.leash.limit.Store(0)\n	}\n}",
+		"	w.leash.limit.Store(uint64(len(s.ev)))\n}",
 	}}},
 	{"a closed partition still opens segments", []edit{{
 		"roll.go",

@@ -36,6 +36,7 @@ type partition[E any] struct {
 	floor atomicx.Uint64              // offsets below it are gone, whatever the capacity says
 	hint  atomicx.Pointer[segment[E]] // no offset of the window below hint.base is unpublished; always linked
 	pins  hazards
+	leash atomicx.Pointer[leash] // of the Producer, if any
 
 	maintenance[E]
 	account[E]
@@ -81,20 +82,21 @@ func unitFor(capacity int) int {
 func (p *partition[E]) append(e E) (Position, error) {
 	for {
 		s := p.tail.Load()
+		ev := s.ev
 		i := (s.resv.Add(1) - 1) & countMask
-		if i >= uint64(len(s.ev)) {
+		if i >= uint64(len(ev)) {
 			if err := p.roll(1); err != nil {
 				return Position{}, err
 			}
 			continue
 		}
 		q := s.base.Load() + i // our slot is reserved and unpublished, so s cannot be reused
-		atomicx.Writing(&s.ev[i])
-		s.ev[i] = e
+		atomicx.Writing(&ev[i])
+		ev[i] = e
 		if p.arrival {
 			s.at[i] = p.conf.clock()
 		}
-		s.pub[i>>atomicx.WordShift].Or(1 << (i & atomicx.WordMask)) // last access to s
+		s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask)) // last access to s
 		if i&atomicx.DutyMask == atomicx.DutyMask {
 			p.duty(q + 1)
 		}

@@ -31,10 +31,12 @@ func (v View[E]) pieces() iter.Seq[piece[E]] {
 	switch sel := v.selected(); {
 	case v.err != nil || len(sel) == 0:
 		return func(func(piece[E]) bool) {}
+	case v.inner != nil:
+		return v.last(v.again)
 	case len(sel) == 1 && v.newest >= 0:
 		return func(yield func(piece[E]) bool) { yieldAll(v.tail(sel[0]), yield) }
 	case len(sel) > 1 && v.byTime:
-		return func(yield func(piece[E]) bool) { v.merge(sel, yield) }
+		return v.last(func(yield func(piece[E]) bool) { v.merge(sel, yield) })
 	default:
 		return func(yield func(piece[E]) bool) {
 			for _, c := range sel {
@@ -43,6 +45,41 @@ func (v View[E]) pieces() iter.Seq[piece[E]] {
 				}
 			}
 		}
+	}
+}
+
+// again yields what the view selects of the view inside it.
+func (v View[E]) again(yield func(piece[E]) bool) {
+	for x := range v.inner.pieces() {
+		if v.partition >= 0 && v.partition != x.c.p.index {
+			continue
+		}
+		if !v.match(x, yield) {
+			return
+		}
+	}
+}
+
+// last yields the last newest events of pieces, or all of them.
+func (v View[E]) last(pieces iter.Seq[piece[E]]) iter.Seq[piece[E]] {
+	if v.newest < 0 {
+		return pieces
+	}
+	return func(yield func(piece[E]) bool) {
+		var kept []piece[E]
+		surplus := -v.newest
+		for x := range pieces {
+			kept = append(kept, x)
+			for surplus += int(x.b - x.a); surplus > 0; {
+				n := min(surplus, int(kept[0].b-kept[0].a))
+				kept[0].a += uint64(n)
+				surplus -= n
+				if kept[0].a == kept[0].b {
+					kept = kept[1:]
+				}
+			}
+		}
+		yieldAll(kept, yield)
 	}
 }
 
@@ -154,26 +191,14 @@ func yieldAll[T any](list []T, yield func(T) bool) {
 // merge yields single events of several sections by time, ties by partition.
 func (v View[E]) merge(sel []*section[E], yield func(piece[E]) bool) {
 	var h cursors[E]
-	total := 0
 	for _, c := range sel {
 		cur := &cursor[E]{}
-		if v.newest >= 0 {
-			cur.rest = v.tail(c)
-		} else {
-			v.walk(c, func(p piece[E]) bool { cur.rest = append(cur.rest, p); return true })
-		}
-		for _, p := range cur.rest {
-			total += int(p.b - p.a)
-		}
+		v.walk(c, func(p piece[E]) bool { cur.rest = append(cur.rest, p); return true })
 		if cur.step() {
 			h = append(h, cur)
 		}
 	}
 	heap.Init(&h)
-	skip := 0
-	if v.newest >= 0 {
-		skip = max(0, total-v.newest)
-	}
 	for len(h) > 0 {
 		p := h[0].at
 		if h[0].step() {
@@ -181,7 +206,7 @@ func (v View[E]) merge(sel []*section[E], yield func(piece[E]) bool) {
 		} else {
 			heap.Pop(&h)
 		}
-		if skip--; skip < 0 && !yield(p) {
+		if !yield(p) {
 			return
 		}
 	}

@@ -10,10 +10,16 @@ type Producer[E any] struct {
 	ev    []E            // of s
 	first uint64         // sequence of slot 0 of s
 	i     uint64         // next slot of s
-	limit atomicx.Uint64 // slots of s that may be used; 0 makes the next append look why
+	leash *leash
 	plain bool           // neither arrival times nor an observer
 	shut  bool
 	seen  *observer
+}
+
+// leash is how a partition stops its Producer. It does not lead back to the Producer, so that a lost one is collected.
+type leash struct {
+	limit atomicx.Uint64 // slots that may be used; 0 makes the next append look why
+	_     [56]byte       // read by every append of the Producer
 }
 
 // produce takes exclusive ownership of the partition.
@@ -21,21 +27,25 @@ func (p *partition[E]) produce(seen *observer) (*Producer[E], error) {
 	if !p.owner.CompareAndSwap(0, 1) {
 		return nil, p.refusal()
 	}
-	w := &Producer[E]{p: p, seen: seen}
+	w := newProducer(p, seen)
 	s := p.claim(ownedMark)
 	if s == nil {
 		p.owner.Store(0)
 		return nil, p.refusal()
 	}
-	p.producer.Store(w)
+	p.leash.Store(w.leash)
 	w.arm(s, 0)
 	return w, nil
 }
 
+func newProducer[E any](p *partition[E], seen *observer) *Producer[E] {
+	return &Producer[E]{p: p, leash: new(leash), seen: seen}
+}
+
 // resume makes a writer of a partition whose former writer was lost; what it needs stands in the segment.
 func (p *partition[E]) resume(seen *observer) *Producer[E] {
-	w := &Producer[E]{p: p, seen: seen}
-	p.producer.Store(w)
+	w := newProducer(p, seen)
+	p.leash.Store(w.leash)
 	s := p.tail.Load()
 	w.arm(s, s.done.Load())
 	return w
@@ -46,16 +56,16 @@ func (p *partition[E]) resume(seen *observer) *Producer[E] {
 func (w *Producer[E]) arm(s *segment[E], i uint64) {
 	w.s, w.ev, w.i, w.first = s, s.ev, i, w.p.start+s.base.Load()
 	w.plain = s.at == nil && w.seen == nil
-	w.limit.Store(uint64(len(s.ev)))
+	w.leash.limit.Store(uint64(len(s.ev)))
 	if w.p.state.Load() != stateOpen {
-		w.limit.Store(0)
+		w.leash.limit.Store(0)
 	}
 }
 
 // Append stores e. It does not allocate, wait or retry. After the store was closed it returns ErrClosed.
 func (w *Producer[E]) Append(e E) (Position, error) {
 	i := w.i
-	if i >= w.limit.Load() {
+	if i >= w.leash.limit.Load() {
 		if err := w.advance(1); err != nil {
 			return Position{}, err
 		}
@@ -97,7 +107,7 @@ func (w *Producer[E]) AppendBatch(events []E) (Batch, error) {
 
 func (w *Producer[E]) appendPart(events []E) (Position, error) {
 	n := uint64(len(events))
-	if w.i+n > w.limit.Load() {
+	if w.i+n > w.leash.limit.Load() {
 		if err := w.advance(len(events)); err != nil {
 			return Position{}, err
 		}
@@ -121,10 +131,10 @@ func (w *Producer[E]) advance(room int) error {
 			return ErrClosed
 		}
 		if p.state.Load() != stateOpen {
-			w.limit.Store(0)
+			w.leash.limit.Store(0)
 			return p.refusal()
 		}
-		if w.i+uint64(room) <= w.limit.Load() {
+		if w.i+uint64(room) <= w.leash.limit.Load() {
 			return nil
 		}
 		s := w.s // the newest segment: it cannot be retired before the next one took its place
@@ -147,9 +157,9 @@ func (w *Producer[E]) Close() error {
 		return nil
 	}
 	w.shut = true
-	w.limit.Store(0)
+	w.leash.limit.Store(0)
 	w.s.finish(w.i)
-	w.p.producer.Store(nil)
+	w.p.leash.Store(nil)
 	w.p.owner.Store(0)
 	if w.p.state.Load() != stateOpen {
 		w.p.kill()
@@ -161,8 +171,8 @@ func (w *Producer[E]) Close() error {
 // those that begin after stop returned are refused.
 func (p *partition[E]) stop(state uint32) {
 	p.state.Store(state)
-	if w := p.producer.Load(); w != nil {
-		w.limit.Store(0)
+	if l := p.leash.Load(); l != nil {
+		l.limit.Store(0)
 	}
 	p.kill()
 }

@@ -7,7 +7,7 @@ func (p *partition[E]) roll(room int) error {
 	h := p.pins.pin()
 	t := p.tail.Load()
 	id := t.id.Load()
-	h.narrow(id, id+1) // a writer that is preempted in here must not stop all reuse
+	h.narrow(id, id+1, 0) // a writer that is preempted in here must not stop all reuse
 	small := len(t.ev) <= smallSegment
 	end, err := p.advance(t, room)
 	h.release()
@@ -55,13 +55,23 @@ func (p *partition[E]) refusal() error {
 	return ErrOwned
 }
 
-// successor returns t.next; t is protected. When the maintainer was late it links fresh memory: segments grow fourfold
-// up to the partition's unit, so that a partition of few events stays small.
+// successor returns t.next; t and the id behind it are protected. When the maintainer was late it links fresh memory:
+// segments grow fourfold up to the partition's unit, so that a partition of few events stays small. If the maintainer's
+// segment is too short for a batch, one that is long enough is linked behind it, before maintenance can link another
+// short one.
 func (p *partition[E]) successor(t *segment[E], room int) *segment[E] {
-	if nx := t.next.Load(); nx != nil {
-		return nx
+	nx := t.next.Load()
+	if nx == nil {
+		nx = p.grow(t, max(min(len(t.ev)*4, p.unit), room))
 	}
-	slots := max(min(len(t.ev)*4, p.unit), room)
+	if len(nx.ev) < room && nx.next.Load() == nil {
+		p.grow(nx, room)
+	}
+	return nx
+}
+
+// grow links a fresh segment behind t, unless somebody was faster, and returns what is linked there.
+func (p *partition[E]) grow(t *segment[E], slots int) *segment[E] {
 	nx := newSegment[E](t.id.Load()+1, slots, p.conf.arrival)
 	if t.next.CompareAndSwap(nil, nx) {
 		p.fresh.Add(1)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func NewRollup[E, A any](s *Store[E], m Monoid[E, A], o RollupOptions) (*Rollup[
 		}
 	}
 	r.index = len(old)
-	list := append(old[:len(old):len(old)], r)
+	list := slices.Concat(old, []folder{r})
 	s.conf.rollups.Store(&list)
 	if o.Retain > 0 {
 		for _, p := range s.all() {
@@ -140,14 +141,14 @@ type gather[E, A any] struct {
 func (g *gather[E, A]) run(v View[E]) error {
 	return v.guard(func() {
 		for _, c := range v.selected() {
+			if c.resolve(); g.r.o.Retain > 0 && c.pin != nil {
+				g.older(c)
+			}
 			g.Holes += c.holes()
 			for x := range c.segments {
 				if !g.whole(c, x) {
 					g.scan(x, c.limited)
 				}
-			}
-			if g.r.o.Retain > 0 && c.pin != nil {
-				g.older(c)
 			}
 		}
 	})

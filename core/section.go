@@ -20,7 +20,7 @@ type section[E any] struct {
 // open pins the partition as of now: constant time, no allocation, no waiting. The order of the loads is the proof:
 // everything loaded after pin is protected by it, and the watermark and the floor are loaded before the tail, so that lo
 // is not below what they knew.
-func (c *section[E]) open(p *partition[E]) {
+func (c *section[E]) open(p *partition[E], flag uint64) {
 	h := p.pins.pin()
 	f := p.head.Load()
 	m := p.hint.Load()
@@ -31,7 +31,7 @@ func (c *section[E]) open(p *partition[E]) {
 	if r > p.cap {
 		lo = max(lo, r-p.cap)
 	}
-	h.narrow(f.id.Load(), t.id.Load()) // newer segments may be reused although this cut stays open
+	h.narrow(f.id.Load(), t.id.Load(), flag) // newer segments may be reused although this cut stays open
 	*c = section[E]{p: p, pin: h, first: f, last: t, from: m, lo: lo, hi: r, reserved: r}
 }
 

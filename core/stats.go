@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ func (s *Store[E]) Stats() Stats {
 func (s *Store[E]) Ledger() Ledger {
 	s.removed.mu.Lock()
 	l := s.removed.ledger
-	all := append(s.removed.leaving[:len(s.removed.leaving):len(s.removed.leaving)], s.all()...)
+	all := slices.Concat(s.removed.leaving, s.all())
 	s.removed.mu.Unlock()
 	for _, p := range all {
 		l.add(p.ledger())

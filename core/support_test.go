@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -70,7 +71,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// finishes runs f and fails with all stacks if it takes more than a minute.
+// finishes runs f and fails with all stacks if it takes more than half a minute.
 func finishes(t testing.TB, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -80,9 +81,9 @@ func finishes(t testing.TB, what string, f func()) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(30 * time.Second):
 		buf := make([]byte, 1<<20)
-		t.Fatalf("deadlock: %s\n%s", what, buf[:runtime.Stack(buf, true)])
+		panic(fmt.Sprintf("deadlock: %s\n%s", what, buf[:runtime.Stack(buf, true)])) // a failed test would wait for it too
 	}
 }
 

@@ -158,7 +158,7 @@ func (r *removals[E]) appended() uint64 {
 func (s *Store[E]) sweepPartition(p *partition[E]) {
 	if p.maxBytes > 0 {
 		var c section[E]
-		c.open(p)
+		c.open(p, 0)
 		c.resolve()
 		c.close()
 	}

@@ -21,7 +21,16 @@ type View[E any] struct {
 	newest    int  // -1: all
 	byTime    bool
 	where     func(*E) bool
+	inner     *View[E] // select from this view instead of the cut
 	err       error
+}
+
+// narrow returns a view to which a restriction can be added: what follows Newest selects from the newest events.
+func (v View[E]) narrow() View[E] {
+	if v.newest < 0 {
+		return v
+	}
+	return View[E]{cut: v.cut, partition: -1, newest: -1, inner: &v, err: v.err}
 }
 
 // View returns everything in the cut.
@@ -39,6 +48,7 @@ func (v View[E]) fail(op string, err error) View[E] {
 
 // Partition narrows the view to one partition.
 func (v View[E]) Partition(i int) View[E] {
+	v = v.narrow()
 	if v.cut.section(i) == nil || v.partition >= 0 && v.partition != i {
 		return v.fail(fmt.Sprintf("view of partition %d", i), ErrNoPartition)
 	}
@@ -67,7 +77,7 @@ func (v View[E]) Between(from, to time.Time) View[E] {
 	if !v.cut.store.conf.timed() {
 		return v.fail("time range", ErrNoTime)
 	}
-	if !v.timed {
+	if v = v.narrow(); !v.timed {
 		v.timed, v.times = true, span{minInstant, maxInstant}
 	}
 	if !from.IsZero() {
@@ -105,6 +115,7 @@ func (v View[E]) Where(f func(*E) bool) View[E] {
 	if f == nil {
 		return v.fail("nil filter", ErrArgument)
 	}
+	v = v.narrow()
 	if g := v.where; g != nil {
 		v.where = func(e *E) bool { return g(e) && f(e) }
 	} else {
@@ -123,7 +134,8 @@ func (v View[E]) ByTime() View[E] {
 	return v
 }
 
-// Newest narrows the view to its last n events. Over several partitions that means by event time, as ByTime.
+// Newest narrows the view to its last n events. Over several partitions those are the last n of ByTime, which takes a
+// merge of the whole view; of one partition it reads no more than it has to.
 func (v View[E]) Newest(n int) View[E] {
 	if n < 0 {
 		return v.fail(fmt.Sprintf("newest %d", n), ErrArgument)

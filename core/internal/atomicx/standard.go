@@ -17,14 +17,19 @@ const (
 	DutyMask     = 63 // a slot whose index has all these bits set ends a maintenance interval
 )
 
-// The standard types.
 type (
-	Uint64         = atomic.Uint64
-	Uint32         = atomic.Uint32
-	Int64          = atomic.Int64
-	Bool           = atomic.Bool
+	// Uint64 is atomic.Uint64.
+	Uint64 = atomic.Uint64
+	// Uint32 is atomic.Uint32.
+	Uint32 = atomic.Uint32
+	// Int64 is atomic.Int64.
+	Int64 = atomic.Int64
+	// Bool is atomic.Bool.
+	Bool = atomic.Bool
+	// Pointer is atomic.Pointer.
 	Pointer[T any] = atomic.Pointer[T]
-	Mutex          = sync.Mutex
+	// Mutex is sync.Mutex.
+	Mutex = sync.Mutex
 )
 
 // Reading announces a plain read of *p to the race check of an exploration.

@@ -1,0 +1,199 @@
+package core
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A stallClock blocks the goroutine that holds its ticket. A writer takes the arrival time between reservation and
+// publication, so it stops exactly where a preempted one would stand.
+type stallClock struct {
+	id      atomic.Pointer[string]
+	stalled chan struct{}
+	resume  chan struct{}
+}
+
+// self returns the text that begins this goroutine's stack: "goroutine 17 ".
+func self() string {
+	buf := make([]byte, 32)
+	s := string(buf[:runtime.Stack(buf, false)])
+	for i := range s {
+		if s[i] == '[' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+func (c *stallClock) now() time.Time {
+	if id := c.id.Load(); id != nil && *id == self() && c.id.CompareAndSwap(id, nil) {
+		close(c.stalled)
+		<-c.resume
+	}
+	return time.Now()
+}
+
+// A stall is a store in which one writer of n events, all -1, stands between reservation and publication.
+type stall struct {
+	s     *Store[int]
+	clock *stallClock
+	done  chan error
+	n     int
+	next  int // the event that follows
+}
+
+func newStall(t *testing.T, o Options[int], n int, retain bool) (*stall, *Rollup[int, uint64]) {
+	t.Helper()
+	c := &stallClock{stalled: make(chan struct{}), resume: make(chan struct{})}
+	o.Arrival, o.Clock = true, c.now
+	x := &stall{s: mustNew(t, o), clock: c, done: make(chan error, 1), n: n}
+	var r *Rollup[int, uint64]
+	if retain {
+		var err error
+		r, err = NewRollup(x.s, Counting[int](), RollupOptions{Name: "r", Retain: time.Hour})
+		wantError(t, "NewRollup", err, nil)
+	}
+	x.run(t, 5)
+	go func() {
+		me := self()
+		c.id.Store(&me)
+		batch := make([]int, n)
+		for i := range batch {
+			batch[i] = -1
+		}
+		var err error
+		if n == 1 {
+			_, err = x.s.Append(-1)
+		} else {
+			_, err = x.s.AppendBatch(batch)
+		}
+		x.done <- err
+	}()
+	<-c.stalled
+	return x, r
+}
+
+func (x *stall) run(t *testing.T, events int) {
+	t.Helper()
+	for range events {
+		mustAppend(t, x.s, x.next)
+		x.next++
+	}
+}
+
+// audit checks that a cut shows a contiguous run of the right events, and returns how many and the holes.
+func (x *stall) audit(t *testing.T) (shown int, holes uint64) {
+	t.Helper()
+	c := x.s.Cut()
+	defer c.Close()
+	var next uint64
+	for pos, e := range c.All() {
+		want := int(pos.Sequence) // five events, then those of the stalled writer, then the others
+		if want >= 5+x.n {
+			want -= x.n
+		} else if want >= 5 {
+			want = -1
+		}
+		if *e != want || shown > 0 && pos.Sequence != next {
+			t.Errorf("%d at %v after %d, want %d", *e, pos, next, want)
+		}
+		next = pos.Sequence + 1
+		shown++
+	}
+	return shown, c.Holes()
+}
+
+func (x *stall) release(t *testing.T) {
+	t.Helper()
+	close(x.clock.resume)
+	wantError(t, "stalled append", <-x.done, nil)
+}
+
+// While a writer stands still, others run many laps: readers see a contiguous published prefix, later all is accounted.
+func TestStalledWriterBlocksNobody(t *testing.T) {
+	for _, capacity := range []int{1, 16, 300, 2000} {
+		for _, n := range []int{1, 7} {
+			t.Run(fmt.Sprint("capacity=", capacity, "/batch=", n), func(t *testing.T) {
+				x, _ := newStall(t, Options[int]{Capacity: capacity}, n, false)
+				x.run(t, 10)
+				if shown, holes := x.audit(t); capacity >= 300 && (shown != 5 || holes != uint64(n)+10) {
+					t.Errorf("behind a stalled writer: %d shown, %d holes, want 5 and %d", shown, holes, n+10)
+				}
+				for range 20 {
+					x.run(t, capacity)
+					x.audit(t)
+					if l := x.s.Ledger(); !l.Balanced() || l.Appended != uint64(x.next+n) {
+						t.Fatalf("ledger %+v", l)
+					}
+				}
+				x.release(t)
+				x.run(t, 3*capacity)
+				shown, holes := x.audit(t)
+				l := x.s.Ledger()
+				if checkLedger(t, l); shown != capacity || holes != 0 || l.Discarded != uint64(x.next+n-capacity) {
+					t.Errorf("at the end: %d shown, %d holes, %+v", shown, holes, l)
+				}
+			})
+		}
+	}
+}
+
+// With room to wait, a stalled writer costs neither OnDiscard nor a rollup a single event.
+func TestStalledWriterLosesNothing(t *testing.T) {
+	var calls, late atomic.Uint64
+	x, r := newStall(t, Options[int]{Capacity: 64, OnDiscard: func(_ Position, e *int) {
+		if calls.Add(1); *e < 0 {
+			late.Add(1)
+		}
+	}}, 7, true)
+	x.run(t, 64*50)
+	mustSync(t, x.s)
+	a, err := r.Query(time.Time{}, time.Time{})
+	if wantError(t, "Query", err, nil); a.Unfolded != 0 || a.Value != uint64(x.next) {
+		t.Errorf("rollup beside a stalled writer: %+v, want the %d published", a, x.next)
+	}
+	if calls.Load() != 5 {
+		t.Errorf("OnDiscard ran %d times, want the 5 in front of the stalled writer", calls.Load())
+	}
+	x.release(t)
+	mustSync(t, x.s)
+	l := x.s.Ledger()
+	checkLedger(t, l)
+	if l.Undelivered+l.Unfolded != 0 || calls.Load() != l.Discarded || late.Load() != 7 {
+		t.Errorf("OnDiscard ran %d times, %d for the stalled writer: %+v", calls.Load(), late.Load(), l)
+	}
+	a, err = r.Query(time.Time{}, time.Time{})
+	if err != nil || a.Value != l.Appended || !a.Exact() {
+		t.Errorf("rollup: %+v, %v, want all %d", a, err, l.Appended)
+	}
+}
+
+// With little room to wait, what is given up is counted exactly: told + undelivered = discarded, and the same for folds.
+func TestStalledWriterLossIsCounted(t *testing.T) {
+	var calls atomic.Uint64
+	x, r := newStall(t, Options[int]{
+		Capacity: 64, MaxPending: 128, OnDiscard: func(Position, *int) { calls.Add(1) },
+	}, 7, true)
+	x.run(t, 64*50)
+	mustSync(t, x.s)
+	if l := x.s.Ledger(); !l.Balanced() || l.Undelivered == 0 || l.Unfolded == 0 {
+		t.Errorf("nothing was given up although MaxPending is small: %+v", l)
+	}
+	x.release(t)
+	x.run(t, 64*3)
+	mustSync(t, x.s)
+	l := x.s.Ledger()
+	if checkLedger(t, l); calls.Load()+l.Undelivered != l.Discarded || l.Visible != 64 {
+		t.Errorf("OnDiscard ran %d times: %+v", calls.Load(), l)
+	}
+	a, err := r.Query(time.Time{}, time.Time{})
+	if err != nil || a.Value+a.Unfolded != l.Appended || a.Unfolded != l.Unfolded {
+		t.Errorf("rollup %+v, %v, appended %d, unfolded %d", a, err, l.Appended, l.Unfolded)
+	}
+	if l.Undelivered > 64*50 || x.s.Stats().Undelivered != l.Undelivered {
+		t.Errorf("%d undelivered, stats say %d", l.Undelivered, x.s.Stats().Undelivered)
+	}
+}
