@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/ephemera-go/ephemera/core/internal/atomicx"
@@ -19,6 +20,7 @@ type account[E any] struct {
 	clearedTo uint64 // end of the latest cleared interval
 	fate      fates
 	history   history
+	owing     atomic.Bool // the sweeper gives memory back once it has delivered
 
 	maxAge   time.Duration
 	maxBytes int64
@@ -103,12 +105,12 @@ func (a *account[E]) moveTo(q uint64) {
 	a.settled.Store(q)
 }
 
-// settle classifies what has left the window. out takes the discarded events if the store delivers them, up to its
+// settle classifies what has left the window, up to end. out takes the discarded events if the store delivers them, up to its
 // capacity; the rest waits for the next call. It reports whether there is more to do.
-func (p *partition[E]) settle(out *[]departure[E]) (more bool) {
+func (p *partition[E]) settle(end uint64, out *[]departure[E]) (more bool) {
 	p.account.mu.Lock()
 	defer p.account.mu.Unlock()
-	end := p.lowest(p.next())
+	end = max(end, p.settled.Load()) // somebody may have gone further meanwhile
 	if p.at == nil {
 		p.count(end)
 		return false
@@ -170,7 +172,7 @@ func (p *partition[E]) settleRun(s *segment[E], q uint64, end *uint64, out *[]de
 
 // classify counts slots [a,b) of s, all published, as expired, purged or discarded; out may be nil.
 func (p *partition[E]) classify(s *segment[E], a, b uint64, f *fates, out *[]departure[E]) {
-	floor, limited := p.timeFloor()
+	floor, limited := p.timeFloor(p.conf.now)
 	if !limited && p.conf.deliver == nil {
 		f.discarded += b - a
 		return
@@ -206,10 +208,10 @@ func (p *partition[E]) timeIfLimited(s *segment[E], i uint64, limited bool) (t i
 }
 
 // timeFloor returns the moment below which events are hidden, by age or purge.
-func (p *partition[E]) timeFloor() (instant, bool) {
+func (p *partition[E]) timeFloor(now func() time.Time) (instant, bool) {
 	floor, limited := minInstant, false
 	if p.maxAge > 0 {
-		floor, limited = instantOf(p.conf.now()).add(-p.maxAge), true
+		floor, limited = instantOf(now()).add(-p.maxAge), true
 	}
 	if t := p.purgedTo.Load(); t != nil {
 		limited = true
@@ -234,12 +236,13 @@ func (p *partition[E]) leaveBehind(s *segment[E], n uint64) {
 		p.fate.unfolded += n - from
 		return
 	}
-	d := p.conf.digestOf(s, from, n, len(p.conf.folders()))
-	if d.unusable {
+	folders := p.conf.folders()
+	d := p.conf.digestOf(s, from, n, len(folders))
+	if d.untimed {
 		p.fate.unfolded += n - from
 		return
 	}
-	p.history.add(node{base + from, base + n, d, p.conf.now()}, p.conf.folders())
+	p.fate.unfolded += p.history.add(node{base + from, base + n, d, p.conf.now()}, folders)
 }
 
 // skip gives up on the oldest retired segment, because the backlog is at its limit: its events count as discarded,
@@ -254,14 +257,12 @@ func (p *partition[E]) skip() bool {
 	if q < end {
 		before := p.fate.discarded
 		p.count(end)
-		if n := p.fate.discarded - before; n > 0 {
-			if p.conf.deliver != nil {
-				p.fate.undelivered += n
-			}
-			if p.conf.retains() {
-				p.fate.unfolded += n
-			}
+		if p.conf.deliver != nil {
+			p.fate.undelivered += p.fate.discarded - before
 		}
+	}
+	if from := max(s.base.Load(), p.clearedTo); p.conf.retains() && from < end {
+		p.fate.unfolded += end - from // also what was settled already: a segment is folded when all of it is
 	}
 	p.arrive(s.next.Load())
 	return true

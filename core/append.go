@@ -1,6 +1,10 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // Append stores e where the store's placement says and returns its position. It is lock-free, never waits and does not
 // allocate once segments are being reused. Errors: ErrClosed; ErrOwned while a Producer owns the partition; ErrKeysFull
@@ -85,6 +89,8 @@ func (s *Store[E]) AppendIf(partition int, expected uint64, events ...E) (Positi
 	switch {
 	case len(events) > MaxBatch:
 		return Position{}, ErrBatchSize
+	case len(events) == 0 && p.state.Load() != stateOpen:
+		return Position{}, p.refusal()
 	case len(events) == 0:
 		pos := Position{partition, p.start + p.next()}
 		if pos.Sequence != expected {
@@ -145,8 +151,8 @@ func (s *Store[E]) appendTo(b *Batch, p *partition[E], events []E) error {
 
 // scratch is the workspace of one keyed batch.
 type scratch[E any] struct {
-	partition []int32 // of each event
-	events    []E     // of one partition
+	order  []uint64 // partition<<32 | index of each event
+	events []E      // of one partition
 }
 
 // appendKeyed routes the whole batch first, so that a full key dictionary refuses it before anything is stored.
@@ -159,27 +165,39 @@ func (s *Store[E]) appendKeyed(events []E) (Batch, error) {
 		clear(w.events[:cap(w.events)]) // do not keep the caller's events alive
 		s.scratch.Put(w)
 	}()
-	w.partition = w.partition[:0]
+	var b Batch
+	for len(events) > 0 {
+		part := events[:min(len(events), math.MaxInt32)]
+		if err := s.appendRouted(&b, w, part); err != nil {
+			return b, err
+		}
+		events = events[len(part):]
+	}
+	return b, nil
+}
+
+func (s *Store[E]) appendRouted(b *Batch, w *scratch[E], events []E) error {
+	w.order = w.order[:0]
 	for i := range events {
 		p, err := s.route(s.key(events[i]))
 		if err != nil {
-			return Batch{}, err
+			return err
 		}
-		w.partition = append(w.partition, int32(p.index))
+		w.order = append(w.order, uint64(p.index)<<32|uint64(i))
 	}
-	var b Batch
-	for _, p := range s.fixed {
+	slices.Sort(w.order) // by partition, and in each by the batch's own order
+	for order := w.order; len(order) > 0; {
+		k := order[0] >> 32
 		w.events = w.events[:0]
-		for i, k := range w.partition {
-			if int(k) == p.index {
-				w.events = append(w.events, events[i])
-			}
+		for len(order) > 0 && order[0]>>32 == k {
+			w.events = append(w.events, events[uint32(order[0])])
+			order = order[1:]
 		}
-		if err := s.appendTo(&b, p, w.events); err != nil {
-			return b, err
+		if err := s.appendTo(b, s.fixed[k], w.events); err != nil {
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
 // Producer returns an exclusive writer of the partition. Until it is closed everybody else's appends there return

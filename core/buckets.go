@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -36,9 +37,6 @@ func (r *Rollup[E, A]) Buckets(from, to time.Time, width time.Duration) (Series[
 	start := from.Truncate(width)
 	v := c.Between(from, to)
 	g := gather[E, A]{r: r, times: v.times, values: make([]A, n)}
-	for k := range g.values {
-		g.values[k] = r.m.Zero()
-	}
 	g.bucket = func(t instant) int { return int(t.toTime().Sub(start) / width) }
 	if err := g.run(v); err != nil {
 		return Series[A]{}, fmt.Errorf("core: rollup %q: %w", r.o.Name, err)
@@ -60,9 +58,10 @@ func bucketCount(from, to time.Time, width time.Duration) (int, error) {
 	case to.Before(from):
 		return 0, nil
 	}
-	n := to.Sub(from.Truncate(width)) / width // Sub saturates, which is far beyond the limit or harmless
-	if n >= MaxBuckets || to.After(from.Truncate(width).Add((n+1)*width)) {
-		return 0, fmt.Errorf("more than %d buckets of %v: %w", MaxBuckets, width, ErrArgument)
+	d := to.Sub(from.Truncate(width))
+	n := d / width
+	if n >= MaxBuckets || d == math.MaxInt64 { // Sub saturates
+		return 0, fmt.Errorf("more than %d buckets of %v, or than 292 years: %w", MaxBuckets, width, ErrArgument)
 	}
 	return int(n) + 1, nil
 }

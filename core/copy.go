@@ -40,7 +40,7 @@ func (v View[E]) EachChunk(n int, f func(chunk []E) bool) error {
 	if n <= 0 || f == nil {
 		return fmt.Errorf("core: chunks of %d: %w", n, ErrArgument)
 	}
-	chunk := make([]E, 0, n)
+	chunk := make([]E, 0, min(n, maxSegment))
 	return v.guard(func() {
 		for p := range v.pieces() {
 			for r := p.events(); len(r) > 0; {
@@ -77,18 +77,21 @@ func (v View[E]) Count() (int, error) {
 	return int(n), err
 }
 
-// Span returns the earliest and the latest event time; not ok without events or without a time source.
+// Span returns the earliest and the latest event time; not ok without events, without a time source, or when a user
+// function panicked.
 func (v View[E]) Span() (from, to time.Time, ok bool) {
 	if v.err != nil || !v.cut.store.conf.timed() {
 		return time.Time{}, time.Time{}, false
 	}
 	w := emptySpan
-	for p := range v.pieces() {
-		for i := p.a; i < p.b; i++ {
-			w.add(p.c.p.conf.timeOf(p.s, i))
+	err := v.guard(func() {
+		for p := range v.pieces() {
+			for i := p.a; i < p.b; i++ {
+				w.add(p.c.p.conf.timeOf(p.s, i))
+			}
 		}
-	}
-	if w == emptySpan {
+	})
+	if err != nil || w == emptySpan {
 		return time.Time{}, time.Time{}, false
 	}
 	return w.min.toTime(), w.max.toTime(), true

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -16,7 +17,7 @@ type Cut[E any] struct {
 	store    *Store[E]
 	one      section[E]   // the only section, so that the common case needs no allocation
 	sections []section[E] // several; nil when one is in use
-	now      time.Time    // when Last was first called
+	now      time.Time    // of the store's clock, once somebody asked
 	err      error
 }
 
@@ -33,16 +34,20 @@ func (s *Store[E]) open(c *Cut[E], partitions []int) {
 	var list []*partition[E]
 	switch {
 	case len(partitions) > 0:
-		for _, i := range partitions {
-			if p := s.part(i); p != nil {
-				list = append(list, p)
-			} else {
+		for k, i := range partitions {
+			p := s.part(i)
+			switch {
+			case slices.Contains(partitions[:k], i):
+				c.err = fmt.Errorf("core: cut of partition %d, named twice: %w", i, ErrArgument)
+			case p == nil:
 				c.err = fmt.Errorf("core: cut of partition %d: %w", i, ErrNoPartition)
+			default:
+				list = append(list, p)
 			}
 		}
-	case s.added.list.Load() == nil && len(s.fixed) == 1:
+	case len(s.all()) == 1:
 		c.one.open(s.fixed[0], cutFlag)
-		c.one.limit()
+		c.one.limit(s.conf.now)
 		return
 	default:
 		list = s.all()
@@ -50,8 +55,25 @@ func (s *Store[E]) open(c *Cut[E], partitions []int) {
 	c.sections = make([]section[E], len(list))
 	for i, p := range list {
 		c.sections[i].open(p, cutFlag)
-		c.sections[i].limit()
+		c.sections[i].limit(c.clock)
 	}
+}
+
+// clock returns the store's time, read once for the whole cut.
+func (c *Cut[E]) clock() time.Time {
+	if c.now.IsZero() {
+		c.now = c.store.conf.now()
+	}
+	return c.now
+}
+
+// Partitions returns the numbers of the partitions that the cut covers.
+func (c *Cut[E]) Partitions() []int {
+	var list []int
+	for _, s := range c.all() {
+		list = append(list, s.p.index)
+	}
+	return list
 }
 
 // Close gives the cut's segments back. Nothing that the cut yielded may be used afterwards.

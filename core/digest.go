@@ -5,11 +5,11 @@ import "time"
 // A digest is the cached fold of one sealed segment: computed by whoever needs it first, never by an appender, and
 // immutable once stored.
 type digest struct {
-	count    uint64
-	span     span
-	bytes    int64
-	values   []any // one per registered rollup, in registration order
-	unusable bool  // a user function panicked: nothing here can be trusted but count
+	count   uint64
+	span    span
+	bytes   int64
+	values  []any // one per registered rollup, in registration order; failed{} if it panicked
+	untimed bool  // Options.Time panicked: span is the widest, so that nobody relies on it
 }
 
 // A span is the closed range of event times of a set of events; an empty one has min after max.
@@ -72,7 +72,7 @@ func (c *config[E]) sizeOf(e *E) (n int64) {
 }
 
 // digestOf returns the digest of slots [a,b) of s, all published, with the given number of rollup values. That of a
-// whole segment is cached. s is protected by the caller. A panicking selector makes the digest unusable.
+// whole segment is cached. s is protected by the caller.
 func (c *config[E]) digestOf(s *segment[E], a, b uint64, rollups int) *digest {
 	if n, final := s.full(); a > 0 || !final || b < n {
 		return c.compute(s, a, b, nil, rollups)
@@ -88,40 +88,49 @@ func (c *config[E]) digestOf(s *segment[E], a, b uint64, rollups int) *digest {
 	}
 }
 
-func (c *config[E]) compute(s *segment[E], a, b uint64, old *digest, rollups int) (d *digest) {
-	d = &digest{count: b - a, span: emptySpan}
-	defer func() {
-		if recover() != nil {
-			c.panics.Add(1)
-			*d = digest{count: b - a, unusable: true, span: span{minInstant, maxInstant}, values: make([]any, rollups)}
-		}
-	}()
+// compute makes a digest, or one with more rollup values than old has.
+func (c *config[E]) compute(s *segment[E], a, b uint64, old *digest, rollups int) *digest {
+	d := &digest{count: b - a, span: emptySpan}
 	if old != nil {
 		*d = *old
 	} else {
 		c.scan(s, a, b, d)
 	}
 	if rollups > len(d.values) {
-		folders := c.folders()
 		values := append(make([]any, 0, rollups), d.values...)
-		for k := len(values); k < rollups; k++ {
-			v := any(nil)
-			if !d.unusable {
-				v = folders[k].fold(s, a, b)
-			}
-			values = append(values, v)
+		for _, f := range c.folders()[len(values):rollups] {
+			values = append(values, c.foldOne(f, s, a, b))
 		}
 		d.values = values
 	}
 	return d
 }
 
+// failed stands for the fold of a rollup that panicked.
+type failed struct{}
+
+func (c *config[E]) foldOne(f folder, s *segment[E], a, b uint64) (v any) {
+	defer func() {
+		if recover() != nil {
+			c.panics.Add(1)
+			v = failed{}
+		}
+	}()
+	return f.fold(s, a, b)
+}
+
 func (c *config[E]) scan(s *segment[E], a, b uint64, d *digest) {
-	for i := a; i < b && c.timed(); i++ {
-		d.span.add(c.timeOf(s, i))
-	}
 	for i := a; i < b && c.size != nil; i++ {
 		d.bytes += c.sizeOf(&s.ev[i])
+	}
+	defer func() {
+		if recover() != nil {
+			c.panics.Add(1)
+			d.untimed, d.span = true, span{minInstant, maxInstant}
+		}
+	}()
+	for i := a; i < b && c.timed(); i++ {
+		d.span.add(c.timeOf(s, i))
 	}
 }
 

@@ -6,59 +6,55 @@ import (
 	"sync/atomic"
 )
 
-// directory holds the partitions added at run time. Numbers are never used again. Reading is lock-free; the list
-// behind the pointer only grows, and an entry becomes nil when its partition is removed.
+// directory holds the partitions. Those that New made come first and stay; numbers of the others are never used again.
+// Reading is lock-free: slots only grows, and alive is replaced as a whole.
 type directory[E any] struct {
-	mu   sync.Mutex
-	list atomic.Pointer[[]*entry[E]]
+	mu    sync.Mutex
+	slots atomic.Pointer[[]*entry[E]]     // of the added partitions, removed ones included
+	alive atomic.Pointer[[]*partition[E]] // all that there are
 }
 
 type entry[E any] struct{ p atomic.Pointer[partition[E]] }
 
+// get returns the i-th added partition, or nil.
 func (d *directory[E]) get(i int) *partition[E] {
-	l := d.list.Load()
+	l := d.slots.Load()
 	if l == nil || i < 0 || i >= len(*l) {
 		return nil
 	}
 	return (*l)[i].p.Load()
 }
 
-// add appends what make returns for the next free index.
-func (d *directory[E]) add(make func(i int) *partition[E]) int {
+// add appends what make returns for the next free index. Both lists grow in place: readers of an older one never look
+// behind its length.
+func (d *directory[E]) add(make func(i int) *partition[E]) *partition[E] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var list []*entry[E]
-	if l := d.list.Load(); l != nil {
-		list = *l
+	var slots []*entry[E]
+	if l := d.slots.Load(); l != nil {
+		slots = *l
 	}
-	e := &entry[E]{}
-	e.p.Store(make(len(list)))
-	list = append(list, e) // readers of the old list never look behind its length
-	d.list.Store(&list)
-	return len(list) - 1
+	e, p := &entry[E]{}, make(len(slots))
+	e.p.Store(p)
+	slots = append(slots, e)
+	alive := append(*d.alive.Load(), p)
+	d.slots.Store(&slots)
+	d.alive.Store(&alive)
+	return p
 }
 
-// remove takes the partition out and returns it.
-func (d *directory[E]) remove(i int) *partition[E] {
-	l := d.list.Load()
-	if l == nil || i < 0 || i >= len(*l) {
-		return nil
-	}
-	return (*l)[i].p.Swap(nil)
-}
-
-func (d *directory[E]) live() []*partition[E] {
-	l := d.list.Load()
-	if l == nil {
-		return nil
-	}
-	var out []*partition[E]
-	for _, e := range *l {
-		if p := e.p.Load(); p != nil {
-			out = append(out, p)
+// remove takes the i-th added partition out.
+func (d *directory[E]) remove(i int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := (*d.slots.Load())[i].p.Swap(nil)
+	var alive []*partition[E]
+	for _, q := range *d.alive.Load() {
+		if q != p {
+			alive = append(alive, q)
 		}
 	}
-	return out
+	d.alive.Store(&alive)
 }
 
 // part returns a partition by its number, or nil.
@@ -66,15 +62,19 @@ func (s *Store[E]) part(i int) *partition[E] {
 	if uint(i) < uint(len(s.fixed)) {
 		return s.fixed[i]
 	}
-	return s.added.get(i - len(s.fixed))
+	return s.dir.get(i - len(s.fixed))
 }
 
-// all returns the partitions there are now.
-func (s *Store[E]) all() []*partition[E] {
-	if added := s.added.live(); len(added) > 0 {
-		return slices.Concat(s.fixed, added)
+// all returns the partitions there are now. The slice is shared.
+func (s *Store[E]) all() []*partition[E] { return *s.dir.alive.Load() }
+
+// PartitionNumbers returns the numbers of the partitions there are now, ascending.
+func (s *Store[E]) PartitionNumbers() []int {
+	var list []int
+	for _, p := range s.all() {
+		list = append(list, p.index)
 	}
-	return s.fixed
+	return list
 }
 
 // removals remembers partitions that are gone: the ledger of those that are settled, and the others until the sweeper
@@ -113,17 +113,19 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	}
 	s.registering.Lock() // a rollup that is being registered must see it, or it the rollup
 	defer s.registering.Unlock()
-	i := len(s.fixed) + s.added.add(func(i int) *partition[E] {
+	p := s.dir.add(func(i int) *partition[E] {
 		p := newPartition(s.conf, len(s.fixed)+i, o.Capacity, o.StartAt)
 		p.maxAge, p.maxBytes = o.MaxAge, o.MaxBytes
 		s.prepare(p)
+		s.purge(p)
 		return p
 	})
 	if s.closed.Load() { // Close may have missed it
-		s.added.remove(i - len(s.fixed)).stop(stateClosed)
+		s.dir.remove(p.index - len(s.fixed))
+		p.stop(stateClosed)
 		return 0, ErrClosed
 	}
-	return i, nil
+	return p.index, nil
 }
 
 // RemovePartition refuses further appends to an added partition and forgets its events, which count as Cleared. Cuts
@@ -132,7 +134,7 @@ func (s *Store[E]) RemovePartition(i int) error {
 	if i >= 0 && i < len(s.fixed) {
 		return ErrFixedPartition
 	}
-	p := s.added.get(i - len(s.fixed))
+	p := s.dir.get(i - len(s.fixed))
 	switch {
 	case p == nil:
 		return ErrNoPartition
@@ -145,7 +147,7 @@ func (s *Store[E]) RemovePartition(i int) error {
 	p.claim(deadMark)
 	p.clear()
 	s.removed.mu.Lock()
-	s.added.remove(i - len(s.fixed))
+	s.dir.remove(i - len(s.fixed))
 	s.removed.leaving = append(s.removed.leaving, p)
 	s.removed.mu.Unlock()
 	return nil

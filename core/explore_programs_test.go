@@ -253,7 +253,7 @@ func delivery(t *testing.T) ([]func(), func() error) {
 	take := func() {
 		out := make([]departure[uint64], 0, 2)
 		for more := true; more; {
-			more = l.p.settle(&out)
+			more = l.p.settle(l.p.lowest(l.p.next()), &out)
 			for _, d := range out {
 				l.delivered = append(l.delivered, d.event)
 			}
@@ -280,27 +280,44 @@ func delivery(t *testing.T) ([]func(), func() error) {
 // A backlog beyond its limit is given up and counted, while the settler is at work.
 func backlog(t *testing.T) ([]func(), func() error) {
 	l := newLab(t, 1, 1, func(c *config[uint64]) {
-		c.deliver, c.maxPending = func(Position, *uint64) {}, 0
+		c.deliver, c.maxPending = func(Position, *uint64) {}, 1
 	})
 	l.p.limit = 0
 	l.p.watch()
 	take := func() {
 		out := make([]departure[uint64], 0, 1)
-		l.p.settle(&out)
+		l.p.settle(l.p.lowest(l.p.next()), &out)
 		for _, d := range out {
 			l.delivered = append(l.delivered, d.event)
 		}
 	}
-	return []func(){l.writer(1, 5), take}, func() error {
+	return []func(){l.writer(1, 6), take}, func() error {
 		for range 8 {
 			take()
 		}
-		if err := l.check(5)(); err != nil {
+		if err := l.check(6)(); err != nil {
 			return err
 		}
 		if g := l.p.ledger(); uint64(len(l.delivered))+g.Undelivered != g.Discarded || !slices.IsSorted(l.delivered) {
 			return fmt.Errorf("delivered %v, ledger %+v", l.delivered, g)
 		}
 		return nil
+	}
+}
+
+// A cut that is being opened loads what another cut, which stays open, ends in; meanwhile everything is cleared.
+func leaked(t *testing.T) ([]func(), func() error) {
+	l := newLab(t, 1, 2, nil)
+	for i := range uint64(3) {
+		if err := l.append(100 + i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var leak section[uint64]
+	leak.open(l.p, cutFlag)
+	check := l.check(5)
+	return []func(){l.reader(), func() { l.p.clear() }, l.writer(2, 2)}, func() error {
+		leak.close()
+		return check()
 	}
 }

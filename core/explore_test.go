@@ -232,6 +232,7 @@ var programs = []program{
 	{"clear, a writer and a cut", 2, clearing},
 	{"two clears and a writer", 2, clearingTwice},
 	{"clear and a byte limit", 2, limited},
+	{"a cut is opened beside a leaked one", 2, leaked},
 	{"a stalled writer's segment is retired under a cut", 3, stalled},
 	{"discards are delivered once, in order", 2, delivery},
 	{"a backlog that is given up", 2, backlog},

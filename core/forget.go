@@ -18,7 +18,7 @@ func (p *partition[E]) raise(q uint64) {
 // cutShort ends the newest segment so that it can be retired, and opens an empty one. It does nothing while a Producer
 // owns the partition.
 func (p *partition[E]) cutShort() {
-	h := p.pins.pin()
+	h := p.pin()
 	defer h.release()
 	t := p.tail.Load()
 	w := t.resv.Load()
@@ -45,15 +45,17 @@ func (p *partition[E]) clear() {
 	p.raise(end)
 	p.history = history{}
 	p.account.mu.Unlock()
-	p.settleAll()
-	p.releaseRetired(end)
+	p.giveBack(end)
 }
 
-// settleAll settles what needs no delivery; the rest is the sweeper's.
-func (p *partition[E]) settleAll() {
-	if p.conf.deliver == nil {
-		p.settle(nil)
+// giveBack settles what left and gives its memory back. When OnDiscard is owed something first, the sweeper does.
+func (p *partition[E]) giveBack(reserved uint64) {
+	if p.conf.deliver != nil {
+		p.owing.Store(true)
+		return
 	}
+	p.settle(p.lowest(p.next()), nil)
+	p.releaseRetired(reserved)
 }
 
 // releaseRetired unlinks what lies below the logical head and leaves it to the garbage collector at once, because the
@@ -63,29 +65,25 @@ func (p *partition[E]) releaseRetired(reserved uint64) {
 	defer p.leave()
 	p.advanceHint(p.tail.Load())
 	p.retire(reserved)
-	for p.retired.len() > 0 && p.isSettled(p.retired.at(0)) && p.drop(p.retired.at(0)) {
+	p.trim()
+	for p.retired.len() > 0 && p.isSettled(p.retired.at(0)) {
+		p.drop(p.retired.at(0))
 	}
 	if p.conf.pointers {
 		p.spare = nil
 	}
 }
 
-// purge hides every event older than t, for ever.
+// purge hides every event older than t, for ever. Moments only grow: the store sees to that.
 func (p *partition[E]) purge(t instant) {
-	p.watch()
-	for {
-		old := p.purgedTo.Load()
-		if old != nil && !old.before(t) || p.purgedTo.CompareAndSwap(old, &t) {
-			break
-		}
-	}
+	p.purgedTo.Store(&t)
 	p.expire()
 }
 
 // expire lets segments go whose events are all below the time floor. It moves the floor of the partition over a
 // hidden prefix; hidden events behind a visible one stay where they are.
 func (p *partition[E]) expire() {
-	floor, limited := p.timeFloor()
+	floor, limited := p.timeFloor(p.conf.now)
 	if !limited {
 		return
 	}
@@ -97,8 +95,7 @@ func (p *partition[E]) expire() {
 		p.cutShort()
 	}
 	p.raise(low)
-	p.settleAll()
-	p.releaseRetired(reserved)
+	p.giveBack(reserved)
 }
 
 // hiddenPrefix returns where the leading segments end that hold nothing but hidden events, and what is reserved.
@@ -153,7 +150,7 @@ func (s *Store[E]) Clear() error {
 	return nil
 }
 
-// Purge makes every event older than before invisible at once, late ones to come included; what a segment holds of
+// Purge makes every event older than before invisible at once, late ones and partitions to come included; what a segment holds of
 // them counts as Purged when it leaves. It needs a time source. Purging with an earlier moment changes nothing.
 func (s *Store[E]) Purge(before time.Time) error {
 	if s.closed.Load() {
@@ -163,10 +160,24 @@ func (s *Store[E]) Purge(before time.Time) error {
 		return ErrNoTime
 	}
 	s.checkFull(false)
+	s.registering.Lock() // partitions that are being added take the floor over
+	defer s.registering.Unlock()
+	for t := instantOf(before); ; {
+		if old := s.purged.Load(); old != nil && !old.before(t) || s.purged.CompareAndSwap(old, &t) {
+			break
+		}
+	}
 	for _, p := range s.all() {
-		s.watch(p)
-		p.purge(instantOf(before))
+		s.purge(p)
 	}
 	s.checkFull(false)
 	return nil
+}
+
+// purge applies the store's latest Purge to a partition.
+func (s *Store[E]) purge(p *partition[E]) {
+	if t := s.purged.Load(); t != nil {
+		s.watch(p)
+		p.purge(*t)
+	}
 }

@@ -16,11 +16,13 @@ const historyNodes = 4096
 // history keeps the folds of segments that are gone, oldest first.
 type history struct{ nodes []node }
 
-func (h *history) add(n node, folders []folder) {
+// add returns how many events it lost because a Merge panicked.
+func (h *history) add(n node, folders []folder) (lost uint64) {
 	if len(h.nodes) >= historyNodes {
-		h.compact(folders)
+		lost = h.compact(folders)
 	}
 	h.nodes = append(h.nodes, n)
+	return lost
 }
 
 // expire drops what left before the given moment.
@@ -34,24 +36,44 @@ func (h *history) expire(before time.Time) {
 	}
 }
 
-func (h *history) compact(folders []folder) {
+// compact returns how many events it lost because a Merge panicked.
+func (h *history) compact(folders []folder) (lost uint64) {
 	half := len(h.nodes) / 2 &^ 1
 	kept := h.nodes[:0:0]
 	for i := 0; i < half; i += 2 {
-		kept = append(kept, join(h.nodes[i], h.nodes[i+1], folders))
+		a, b := h.nodes[i], h.nodes[i+1]
+		if len(a.values) != len(b.values) { // a rollup was registered in between
+			kept = append(kept, a, b)
+		} else if n, ok := join(a, b, folders); ok {
+			kept = append(kept, n)
+		} else {
+			lost += a.count + b.count
+		}
 	}
 	h.nodes = append(kept, h.nodes[half:]...)
+	return lost
 }
 
-// join merges two neighbours; digests are shared with readers, so the result is new.
-func join(a, b node, folders []folder) node {
+// join merges two neighbours; digests are shared with readers, so the result is new. Not ok if a Merge panicked.
+func join(a, b node, folders []folder) (n node, ok bool) {
+	defer func() { ok = recover() == nil }()
 	d := &digest{count: a.count + b.count, span: a.span, bytes: a.bytes + b.bytes}
 	d.span.merge(b.span)
-	n := max(len(a.values), len(b.values))
-	for k := range n {
-		d.values = append(d.values, folders[k].merge(value(a.digest, k), value(b.digest, k)))
+	for k := range a.values {
+		d.values = append(d.values, merged(folders[k], a.values[k], b.values[k]))
 	}
-	return node{a.base, b.end, d, b.left}
+	return node{a.base, b.end, d, b.left}, true
+}
+
+// merged keeps it if a fold failed or is absent on one side.
+func merged(f folder, x, y any) any {
+	if x == (failed{}) || y == (failed{}) {
+		return failed{}
+	}
+	if x == nil && y == nil {
+		return nil
+	}
+	return f.merge(x, y)
 }
 
 // value returns the fold of rollup k, or nil if the segment left before the rollup was registered.

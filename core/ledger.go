@@ -6,7 +6,8 @@ import "math"
 //
 //	Appended = Visible + Hidden + InFlight + Discarded + Expired + Purged + Cleared
 //
-// While writers run, a ledger is exact for some recent moment of each partition.
+// While writers run, a ledger is exact for some recent moment of each partition. Under MaxAge or after a Purge, what has
+// left within the last few milliseconds may still move from Discarded to Expired or Purged, until a sweep has settled it.
 type Ledger struct {
 	Appended  uint64 // positions given out
 	Visible   uint64 // what a cut shows
@@ -56,7 +57,7 @@ func (p *partition[E]) ledger() Ledger {
 	c.open(p, 0)
 	defer c.close()
 	c.resolve()
-	c.limit()
+	c.limit(p.conf.now)
 	f, inFlight := p.fate, c.reserved-c.hi
 	if p.at == nil {
 		p.count(c.lo)

@@ -1,20 +1,25 @@
 package core
 
-import "github.com/ephemera-go/ephemera/core/internal/atomicx"
+import (
+	"slices"
+
+	"github.com/ephemera-go/ephemera/core/internal/atomicx"
+)
 
 // smallSegment is the size up to which maintenance happens when a segment rolls; larger ones spread it.
-const smallSegment = atomicx.SlotsPerWord
+const smallSegment = 4 * atomicx.SlotsPerWord
 
 // maintenance is the state behind the try-lock: only the holder of busy touches the plain fields.
 type maintenance[E any] struct {
-	busy    atomicx.Uint32
-	retired queue[segment[E]] // unlinked, oldest first, not reused yet
-	spare   *segment[E]       // being cleaned for reuse
-	clean   int               // publication words of spare that are clean
-	wiped   int               // event slots of spare that are clean
-	seen    uint64            // id of the newest segment at the last retirement
-	limit   int               // retired segments worth keeping
-	watched bool              // retired segments wait until the account has settled them
+	busy      atomicx.Uint32
+	retired   queue[segment[E]] // unlinked, oldest first, not reused yet
+	spare     *segment[E]       // being cleaned for reuse
+	clean     int               // publication words of spare that are clean
+	wiped     int               // event slots of spare that are clean
+	seen      uint64            // id of the newest segment at the last retirement
+	limit     int               // retired segments worth keeping
+	lingering []*segment[E]     // dropped, the last segment of some cut, in the middle of another: one per open cut at most
+	watched   bool              // retired segments wait until the account has settled them
 
 	fresh, recycled, abandoned atomicx.Uint64
 }
@@ -59,10 +64,13 @@ func (p *partition[E]) tend(reserved uint64) {
 func (p *partition[E]) step(reserved uint64) {
 	t := p.tail.Load() // only a maintainer reuses segments, so the newest needs no pin here
 	p.advanceHint(t)
-	switch id := t.id.Load(); {
-	case p.seen != id:
+	if id := t.id.Load(); p.seen != id {
 		p.seen = id
 		p.retire(reserved)
+		p.trim()
+		return
+	}
+	switch {
 	case p.spare == nil:
 		if p.spare = p.reuse(); p.spare == nil && reserved-t.base.Load() >= uint64(len(t.ev))*3/4 {
 			p.install(t)
@@ -118,7 +126,6 @@ func (p *partition[E]) lowest(reserved uint64) uint64 {
 // reuse takes the oldest retired segment that is settled, published whole and not pinned. The order matters: a segment
 // is unlinked first, then judged published, then looked up in the pins.
 func (p *partition[E]) reuse() *segment[E] {
-	p.trim()
 	for i := range min(p.retired.len(), 8) {
 		s := p.retired.at(i)
 		if !p.isSettled(s) || !s.seal() || p.pins.of(s.id.Load()) != unpinned {
@@ -180,30 +187,44 @@ func (p *partition[E]) install(t *segment[E]) {
 
 // trim leaves the oldest surplus segments to the garbage collector, a few at a time.
 func (p *partition[E]) trim() {
+	if len(p.lingering) > 0 {
+		p.unlinkLingering()
+	}
 	for n := 0; n < 4 && p.retired.len() > p.limit; n++ {
 		s := p.retired.at(0)
 		if !p.isSettled(s) {
-			if p.retired.len() <= p.limit+p.conf.maxPending/p.unit || !p.skip() {
+			if p.retired.len() <= p.limit+p.pendingLimit() || !p.skip() {
 				return
 			}
 			continue
 		}
-		if !p.drop(s) {
-			return
-		}
+		p.drop(s)
 	}
 }
 
 // drop forgets the oldest retired segment s. A cut that ends in s must not keep everything newer alive, so the link is
-// cut, unless a cut may walk on through s.
-func (p *partition[E]) drop(s *segment[E]) bool {
-	switch p.pins.of(s.id.Load()) {
-	case transient:
-		return false
-	case unpinned, edge:
+// cut; if another cut walks on through s, that is done later.
+func (p *partition[E]) drop(s *segment[E]) {
+	switch k := p.pins.of(s.id.Load()); {
+	case k&(interior|transient) == 0:
 		s.next.Store(nil)
+	case k&(edge|transient) != 0 && len(p.lingering) < maxLingering:
+		p.lingering = append(p.lingering, s)
 	}
 	p.retired.take(0)
 	p.abandoned.Add(1)
-	return true
+}
+
+// maxLingering bounds the segments that are remembered because their link must be cut later.
+const maxLingering = 64
+
+// unlinkLingering cuts the links that could not be cut when their segments were dropped.
+func (p *partition[E]) unlinkLingering() {
+	p.lingering = slices.DeleteFunc(p.lingering, func(s *segment[E]) bool {
+		if p.pins.of(s.id.Load())&(interior|transient) != 0 {
+			return false
+		}
+		s.next.Store(nil)
+		return true
+	})
 }

@@ -34,7 +34,7 @@ var mutants = []struct {
 	{"pins read before the segment is unlinked", []edit{
 		{"maintain.go", "		p.head.Store(nx)\n", "		p.early = p.pins.of(s.id.Load()) == unpinned\n		p.head.Store(nx)\n"},
 		{"maintain.go", " || p.pins.of(s.id.Load()) != unpinned {", " || !p.early {"},
-		{"maintain.go", "	watched bool ", "	early   bool\n	watched bool "},
+		{"maintain.go", "	wiped ", "	early bool\n	wiped "},
 	}},
 	{"open by store instead of compare-and-swap", []edit{{
 		"roll.go",
@@ -46,17 +46,23 @@ var mutants = []struct {
 	}}},
 	{"roll without a pin", []edit{{
 		"roll.go",
-		"func (p *partition[E]) roll(room int) error {\n	h := p.pins.pin()",
+		"func (p *partition[E]) roll(room int) error {\n	h := p.pin()",
 		"func (p *partition[E]) roll(room int) error {\n	h := new(hazard)",
 	}}},
-	{"cut without a pin", []edit{{"section.go", "	h := p.pins.pin()", "	h := new(hazard)"}}},
+	{"cut without a pin", []edit{{"section.go", "	h := p.pin()", "	h := new(hazard)"}}},
+	{"link cut although a cut is being opened", []edit{{
+		"maintain.go", "case k&(interior|transient) == 0:", "case k&interior == 0:",
+	}}},
+	{"link cut under a cut that walks on", []edit{{
+		"maintain.go", "case k&(interior|transient) == 0:", "case k&transient == 0:",
+	}}},
 	{"cut pins only its newest segment", []edit{{
 		"section.go", "h.narrow(f.id.Load(), t.id.Load(), flag)", "h.narrow(t.id.Load(), t.id.Load(), flag)",
 	}}},
 	{"cut loads the head before it pins", []edit{{
 		"section.go",
-		"	h := p.pins.pin()\n	f := p.head.Load()",
-		"	f := p.head.Load()\n	h := p.pins.pin()",
+		"	h := p.pin()\n	f := p.head.Load()",
+		"	f := p.head.Load()\n	h := p.pin()",
 	}}},
 	{"watermark passes an unpublished slot", []edit{{
 		"maintain.go", "m != t && m.seal() {", "m != t {",

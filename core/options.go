@@ -9,10 +9,9 @@ import (
 
 // Defaults and limits of Options.
 const (
-	DefaultCapacity   = 100_000
-	DefaultMaxPending = 1 << 20 // events
-	MaxCapacity       = 1 << 36 // events per partition
-	MaxPartitions     = 1 << 20 // made by New
+	DefaultCapacity = 100_000
+	MaxCapacity     = 1 << 36 // events per partition
+	MaxPartitions   = 1 << 20 // made by New
 )
 
 // Options configures a store. The zero value keeps the last DefaultCapacity events in one partition, in one total
@@ -29,7 +28,8 @@ type Options[E any] struct {
 	KeyNames   []string       // keys interned from the start
 	Lanes      int            // > 0: this many lanes and one overflow partition; excludes Key and Partitions
 
-	Time    func(*E) time.Time // the event's own time; it must not change
+	// Functions of an event must give the same answer every time and must not call the store.
+	Time    func(*E) time.Time // the event's own time
 	Arrival bool               // record when each event arrived, 8 bytes more; excludes Time
 	MaxAge  time.Duration      // > 0: older events are invisible; without Time it implies Arrival
 	Clock   func() time.Time   // nil: time.Now, and for arrival times a clock that ticks every millisecond
@@ -37,14 +37,15 @@ type Options[E any] struct {
 	MaxBytes int64        // > 0: bytes kept by Size, split over the partitions
 	Size     func(*E) int // bytes of an event; negative counts as 0
 
-	OnDiscard     func(Position, *E) // told each event that Capacity or MaxBytes pushed out; see Store.Sync
+	OnDiscard     func(Position, *E) // told each event that Capacity or MaxBytes pushed out, in order per partition; the pointer is good for the call
 	OnFull        func()             // called once each time the store becomes full
-	OnStats       func(Stats)        // called by the appender whenever Appended crosses a multiple of StatsInterval
+	OnStats       func(Stats)        // called by the appender when Appended crosses a multiple of StatsInterval; it waits for Stats
 	StatsInterval int                // events; 0 means 1
 
 	Epoch      Epoch    // zero: a random one
 	StartAt    []uint64 // first sequence of each partition; nil: all 0
-	MaxPending int      // events per partition that may wait for OnDiscard or rollups; 0 means DefaultMaxPending
+	MaxPending int      // events per partition that may wait for OnDiscard or rollups; 0 means four times its capacity,
+	// at least 65,536 and at most 1,048,576
 }
 
 // PartitionOptions configures a partition added at run time.
@@ -72,9 +73,6 @@ func (o *Options[E]) setDefaults() {
 	}
 	if o.StatsInterval == 0 {
 		o.StatsInterval = 1
-	}
-	if o.MaxPending == 0 {
-		o.MaxPending = DefaultMaxPending
 	}
 	if o.MaxAge > 0 && o.Time == nil {
 		o.Arrival = true
@@ -109,6 +107,10 @@ func (o *Options[E]) validate() error {
 	p.add(o.MaxBytes > 0 && o.MaxBytes < int64(o.count()), "MaxBytes", "is below one byte per partition")
 	p.add(o.MaxAge < 0, "MaxAge", "is negative")
 	p.add(o.Arrival && o.Time != nil, "Arrival", "excludes Time")
+	if o.Arrival && o.Clock != nil {
+		year := o.Clock().Year()
+		p.add(year < 1679 || year > 2261, "Clock", "is outside of 1679 to 2261, which arrival times need")
+	}
 	o.validateRest(&p)
 	return errors.Join(p...)
 }
@@ -128,36 +130,35 @@ func (o *Options[E]) validateRest(p *problems) {
 	p.add(o.MaxPending < 0, "MaxPending", "is negative")
 }
 
-// MemoryEstimate returns about how many bytes a full store of these options takes, without what the events point to:
-// the events, a few segments in reserve per partition, and fixed costs. Bad options count as their defaults.
+// MemoryEstimate returns about how many bytes a full store of these options takes at most, without what the events point
+// to: the events, an eighth more for segments that cuts may hold back, a few in reserve per partition, and fixed costs.
+// Events that wait for OnDiscard or rollups (MaxPending) come on top, and so does the room that large batches leave
+// unused. Bad options count as the zero Options; what does not fit an int64 is the largest one.
 func (o Options[E]) MemoryEstimate() int64 {
 	o.setDefaults()
 	if o.validate() != nil {
 		o = Options[E]{}
 		o.setDefaults()
 	}
-	slot := int64(reflect.TypeFor[E]().Size())
+	slot := float64(reflect.TypeFor[E]().Size())
 	if o.Arrival {
 		slot += 8
 	}
-	n, total := int64(o.count()), int64(0)
-	for i := range o.count() {
-		capacity := share(o.Capacity, o.count(), i)
-		unit := int64(unitFor(capacity))
-		segments := (int64(capacity)+unit-1)/unit + reserveSegments
-		each := segments*(unit*slot+segmentBytes) + partitionBytes
-		if n > 2 && i == 1 { // all but the first few are alike
-			return total + each*(n-1)
-		}
-		total += each
+	n := o.count()
+	capacity := share(o.Capacity, n, 0)
+	unit := unitFor(capacity)
+	segments := float64((capacity+unit-1)/unit + reserveSegments + retiredLimit(capacity, unit))
+	total := float64(n) * (segments*(float64(unit)*slot+segmentBytes) + partitionBytes)
+	if total >= math.MaxInt64 {
+		return math.MaxInt64
 	}
-	return total
+	return int64(total)
 }
 
 const (
 	reserveSegments = 3 // newest, successor, one being cleaned
 	segmentBytes    = 320
-	partitionBytes  = 512
+	partitionBytes  = 448
 )
 
 // share splits total exactly over n parts; the first ones get the remainder.

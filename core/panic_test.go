@@ -31,23 +31,25 @@ func wantPanics(t *testing.T, s *Store[int], before uint64) {
 
 // Callbacks that panic are contained and counted, each time, and the others are still told.
 func TestPanickingCallbacksAreContained(t *testing.T) {
-	var calls atomic.Int64
-	bad := func() { calls.Add(1); panic(errBoom) }
-	cases := map[string]Options[int]{
-		"OnDiscard": {Capacity: 8, OnDiscard: func(Position, *int) { bad() }},
-		"OnFull":    {Capacity: 8, OnFull: bad},
-		"OnStats":   {Capacity: 8, OnStats: func(Stats) { bad() }},
+	cases := map[string]struct {
+		set  func(o *Options[int], bad func())
+		want int64
+	}{
+		"OnDiscard": {func(o *Options[int], bad func()) { o.OnDiscard = func(Position, *int) { bad() } }, 92},
+		"OnFull":    {func(o *Options[int], bad func()) { o.OnFull = bad }, 1},
+		"OnStats":   {func(o *Options[int], bad func()) { o.OnStats = func(Stats) { bad() } }, 100},
 	}
-	want := map[string]int64{"OnDiscard": 92, "OnFull": 1, "OnStats": 100}
-	for name, o := range cases {
-		calls.Store(0)
+	for name, c := range cases {
+		var calls atomic.Int64
+		o := Options[int]{Capacity: 8}
+		c.set(&o, func() { calls.Add(1); panic(errBoom) })
 		s := mustNew(t, o)
 		for i := range 100 {
 			mustAppend(t, s, i)
 		}
 		mustSync(t, s)
-		if n := calls.Load(); n != want[name] || s.Stats().Panics != uint64(n) {
-			t.Errorf("%s ran %d times, want %d; %d panics counted", name, n, want[name], s.Stats().Panics)
+		if n := calls.Load(); n != c.want || s.Stats().Panics != uint64(n) {
+			t.Errorf("%s ran %d times, want %d; %d panics counted", name, n, c.want, s.Stats().Panics)
 		}
 		wantPanics(t, s, 0)
 	}

@@ -46,7 +46,7 @@ type partition[E any] struct {
 type config[E any] struct {
 	pointers   bool             // E holds pointers: reused slots are cleared
 	arrival    bool             // segments record arrival times
-	maxPending int              // events
+	maxPending int              // events; 0: by capacity
 	clock      func() int64     // Unix nanoseconds, for arrival times
 	now        func() time.Time // the store's clock
 	time       func(*E) time.Time
@@ -65,9 +65,21 @@ func newPartition[E any](c *config[E], index, capacity int, start uint64) *parti
 	p.tail.Store(s)
 	p.head.Store(s)
 	p.hint.Store(s)
-	p.limit = 8 + capacity/p.unit/4
+	p.limit = retiredLimit(capacity, p.unit)
 	return p
 }
+
+// pendingLimit is how many segments may wait to be settled.
+func (p *partition[E]) pendingLimit() int {
+	events := p.conf.maxPending
+	if events == 0 {
+		events = int(min(max(4*p.cap, 1<<16), 1<<20))
+	}
+	return events / p.unit
+}
+
+// retiredLimit is how many retired segments a partition keeps for reuse while cuts pin them.
+func retiredLimit(capacity, unit int) int { return 8 + capacity/unit/8 }
 
 // unitFor returns the size of full-grown segments: a quarter of the capacity, as a power of two in [min, max]Segment.
 func unitFor(capacity int) int {
@@ -80,6 +92,10 @@ func unitFor(capacity int) int {
 
 // append stores e. It is lock-free: a failed step means that another writer made progress.
 func (p *partition[E]) append(e E) (Position, error) {
+	now := int64(0)
+	if p.arrival {
+		now = p.conf.clock() // before the reservation: a clock that panics must not leave a hole
+	}
 	for {
 		s := p.tail.Load()
 		ev := s.ev
@@ -94,7 +110,7 @@ func (p *partition[E]) append(e E) (Position, error) {
 		atomicx.Writing(&ev[i])
 		ev[i] = e
 		if p.arrival {
-			s.at[i] = p.conf.clock()
+			s.at[i] = now
 		}
 		s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask)) // last access to s
 		if i&atomicx.DutyMask == atomicx.DutyMask {
@@ -113,7 +129,10 @@ type condition struct {
 // appendMany stores events contiguously in one segment; a reader sees all of them or none. len(events) is in
 // [1, MaxBatch]. When the condition fails, the position names the actual next sequence.
 func (p *partition[E]) appendMany(events []E, c condition) (Position, error) {
-	n := uint64(len(events))
+	n, now := uint64(len(events)), int64(0)
+	if p.arrival {
+		now = p.conf.clock()
+	}
 	for {
 		s := p.tail.Load()
 		w := s.resv.Load()
@@ -138,28 +157,27 @@ func (p *partition[E]) appendMany(events []E, c condition) (Position, error) {
 			continue
 		}
 		if s.resv.CompareAndSwap(w, w+n) {
-			return Position{p.index, p.start + p.fill(s, i, events)}, nil
+			return Position{p.index, p.start + p.fill(s, i, events, now)}, nil
 		}
 	}
 }
 
 // fill writes and publishes the reserved slots [i, i+len(events)) and returns their first offset.
-func (p *partition[E]) fill(s *segment[E], i uint64, events []E) uint64 {
+func (p *partition[E]) fill(s *segment[E], i uint64, events []E, now int64) uint64 {
 	n := uint64(len(events))
 	q := s.base.Load() + i
-	s.write(i, events, p.conf)
+	s.write(i, events, now)
 	s.publish(i, i+n)
 	p.duties(q, i, n)
 	return q
 }
 
 // write copies events into slots that the caller reserved.
-func (s *segment[E]) write(i uint64, events []E, c *config[E]) {
+func (s *segment[E]) write(i uint64, events []E, now int64) {
 	dst := s.ev[i : i+uint64(len(events))]
 	atomicx.WritingRange(dst)
 	copy(dst, events)
 	if s.at != nil {
-		now := c.clock()
 		for k := range events {
 			s.at[i+uint64(k)] = now
 		}

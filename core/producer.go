@@ -7,13 +7,14 @@ import "github.com/ephemera-go/ephemera/core/internal/atomicx"
 type Producer[E any] struct {
 	p     *partition[E]
 	s     *segment[E]
-	ev    []E            // of s
-	first uint64         // sequence of slot 0 of s
-	i     uint64         // next slot of s
+	ev    []E    // of s
+	first uint64 // sequence of slot 0 of s
+	i     uint64 // next slot of s
 	leash *leash
-	plain bool           // neither arrival times nor an observer
+	plain bool // neither arrival times nor an observer
 	shut  bool
 	seen  *observer
+	_     [48]byte // 128 bytes: i is written by every append, and lanes have several Producers side by side
 }
 
 // leash is how a partition stops its Producer. It does not lead back to the Producer, so that a lost one is collected.
@@ -112,8 +113,12 @@ func (w *Producer[E]) appendPart(events []E) (Position, error) {
 			return Position{}, err
 		}
 	}
-	p, i := w.p, w.i
-	w.s.write(i, events, p.conf)
+	p, now := w.p, int64(0)
+	if p.arrival {
+		now = p.conf.clock()
+	}
+	i := w.i
+	w.s.write(i, events, now)
 	w.i = i + n
 	w.s.done.Store(i + n)
 	p.duties(w.first-p.start+i, i, n)

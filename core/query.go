@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // each calls f with every event of the view.
@@ -30,18 +31,48 @@ func Fold[E, A any](v View[E], acc A, f func(A, *E) (A, bool)) (A, error) {
 	return acc, err
 }
 
-// Sum adds a number of every event. Integer sums that do not fit return ErrOverflow. A floating-point sum follows
-// IEEE 754, so NaN and ±Inf carry through; Summarize counts them apart. Without events it returns ErrNoData.
+// Sum adds a number of every event. An integer sum that does not fit returns ErrOverflow, whatever its parts. A
+// floating-point sum follows IEEE 754, so NaN and ±Inf carry through; Summarize counts them apart. Without events it
+// returns ErrNoData.
 func Sum[E any, N Number](v View[E], value func(*E) N) (N, error) {
-	sum, n, over := N(0), 0, false
-	err := each(v, func(e *E) {
-		x := value(e)
-		next := sum + x
-		over = over || integer[N]() && (x > 0) != (next > sum) && x != 0
-		sum = next
-		n++
-	})
-	return outcome("sum", sum, n, over, err)
+	var s wideSum[N]
+	err := each(v, func(e *E) { s.add(value(e)) })
+	sum, fits := s.result()
+	return outcome("sum", sum, s.n, !fits, err)
+}
+
+// wideSum adds integers in 128 bits, and floating-point numbers as they are.
+type wideSum[N Number] struct {
+	lo, hi uint64
+	sum    N
+	n      int
+}
+
+func (s *wideSum[N]) add(x N) {
+	s.n++
+	if !integer[N]() {
+		s.sum += x
+		return
+	}
+	high := uint64(0)
+	if x < 0 {
+		high = math.MaxUint64
+	}
+	var carry uint64
+	s.lo, carry = bits.Add64(s.lo, uint64(x), 0)
+	s.hi += high + carry
+}
+
+// result returns the sum and whether it fits.
+func (s *wideSum[N]) result() (N, bool) {
+	if !integer[N]() {
+		return s.sum, true
+	}
+	sum, high := N(s.lo), uint64(0)
+	if sum < 0 {
+		high = math.MaxUint64
+	}
+	return sum, uint64(sum) == s.lo && s.hi == high
 }
 
 // integer reports whether N is an integer type: only there 1/2 is 0.

@@ -4,7 +4,7 @@ package core
 // nobody waits. room is how many slots a fresh successor must have. It runs pinned, so no segment that it sees can be
 // reused under it.
 func (p *partition[E]) roll(room int) error {
-	h := p.pins.pin()
+	h := p.pin()
 	t := p.tail.Load()
 	id := t.id.Load()
 	h.narrow(id, id+1, 0) // a writer that is preempted in here must not stop all reuse
@@ -20,10 +20,10 @@ func (p *partition[E]) roll(room int) error {
 // advance opens the successor of t, if t is full, and makes it the newest segment. It returns the offset behind t.
 func (p *partition[E]) advance(t *segment[E], room int) (uint64, error) {
 	w := t.resv.Load()
+	t.shed(w)
 	n, final := t.length(w)
 	if !final {
 		if w&closedBit != 0 {
-			t.shed(w)
 			return 0, p.refusal()
 		}
 		return 0, nil // somebody was faster
@@ -83,7 +83,7 @@ func (p *partition[E]) grow(t *segment[E], slots int) *segment[E] {
 // claim takes the newest position away from shared writers and returns the segment that the caller now owns, empty and
 // marked. It returns nil when the partition is dead. Only the holder of p.owner may call it.
 func (p *partition[E]) claim(mark uint64) *segment[E] {
-	h := p.pins.pin()
+	h := p.pin()
 	defer h.release()
 	for {
 		t := p.tail.Load()
@@ -126,7 +126,7 @@ func (p *partition[E]) own(nx *segment[E], mark uint64) bool {
 
 // next returns the offset that the next event will get, as of now.
 func (p *partition[E]) next() uint64 {
-	h := p.pins.pin()
+	h := p.pin()
 	q := p.tail.Load().reserved()
 	h.release()
 	return q

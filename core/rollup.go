@@ -122,7 +122,7 @@ func (r *Rollup[E, A]) On(c *Cut[E], from, to time.Time) (Answer[A], error) {
 	if v = v.Between(from, to); v.err != nil {
 		return Answer[A]{}, fmt.Errorf("core: rollup %q: %w", r.o.Name, v.err)
 	}
-	g := gather[E, A]{r: r, times: v.times, values: []A{r.m.Zero()}}
+	g := gather[E, A]{r: r, times: v.times, values: make([]A, 1)}
 	if err := g.run(v); err != nil {
 		return Answer[A]{}, fmt.Errorf("core: rollup %q: %w", r.o.Name, err)
 	}
@@ -140,6 +140,9 @@ type gather[E, A any] struct {
 
 func (g *gather[E, A]) run(v View[E]) error {
 	return v.guard(func() {
+		for k := range g.values {
+			g.values[k] = g.r.m.Zero()
+		}
 		for _, c := range v.selected() {
 			if c.resolve(); g.r.o.Retain > 0 && c.pin != nil {
 				g.older(c)
@@ -163,7 +166,7 @@ func (g *gather[E, A]) whole(c *section[E], x piece[E]) bool {
 		}
 		d = c.p.conf.digestOf(x.s, 0, x.b, g.r.index+1)
 	}
-	if x.b-x.a < d.count || d.unusable || c.limited && d.span.min.before(c.floor) {
+	if x.b-x.a < d.count || d.untimed || c.limited && d.span.min.before(c.floor) {
 		return false
 	}
 	return g.add(d, &g.Events)
@@ -183,11 +186,14 @@ func (g *gather[E, A]) add(d *digest, count *uint64) bool {
 			return false
 		}
 	}
-	if v := value(d, g.r.index); v != nil {
-		g.r.m.Merge(&g.values[k], v.(*A))
+	switch v := value(d, g.r.index).(type) {
+	case *A:
+		g.r.m.Merge(&g.values[k], v)
 		*count += d.count
+	case failed:
+		return false
 	}
-	return true
+	return true // nil: it left before the rollup was registered
 }
 
 // one adds a single event if it lies in the range.

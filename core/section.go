@@ -1,5 +1,7 @@
 package core
 
+import "time"
+
 // holeAttempts is how often a cut looks again at an unpublished slot before it leaves it out: a writer is rarely
 // between reservation and publication for longer than a few nanoseconds.
 const holeAttempts = 8
@@ -21,7 +23,7 @@ type section[E any] struct {
 // everything loaded after pin is protected by it, and the watermark and the floor are loaded before the tail, so that lo
 // is not below what they knew.
 func (c *section[E]) open(p *partition[E], flag uint64) {
-	h := p.pins.pin()
+	h := p.pin()
 	f := p.head.Load()
 	m := p.hint.Load()
 	floor := p.floor.Load()
@@ -103,7 +105,7 @@ func (c *section[E]) segments(yield func(piece[E]) bool) {
 }
 
 // limit takes the partition's time floor as of now.
-func (c *section[E]) limit() { c.floor, c.limited = c.p.timeFloor() }
+func (c *section[E]) limit(now func() time.Time) { c.floor, c.limited = c.p.timeFloor(now) }
 
 // visible counts the events of the section that are not below the time floor.
 func (c *section[E]) visible() (n uint64) {
@@ -124,6 +126,7 @@ func (c *section[E]) visible() (n uint64) {
 	return n
 }
 
+// hidden reports whether a slot's event is below the time floor; one whose time selector panics is not.
 func (c *section[E]) hidden(s *segment[E], i uint64) bool {
 	t, ok := c.p.timeIfLimited(s, i, c.limited)
 	return ok && t.before(c.floor)

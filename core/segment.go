@@ -103,11 +103,16 @@ func (s *segment[E]) finish(n uint64) {
 	}
 }
 
-// shed forgets the attempts of refused writers before they could reach the flags of the word.
+// shed forgets the attempts of late writers long before they could reach the flags of the word.
 func (s *segment[E]) shed(w uint64) {
-	if w&lateMask > lateMask/2 {
-		s.resv.CompareAndSwap(w, w&^uint64(lateMask))
+	if w&lateMask <= lateMask/2 {
+		return
 	}
+	clean := w &^ uint64(lateMask)
+	if w&(endedBit|closedBit) == 0 {
+		clean |= uint64(len(s.ev)) // full by its count
+	}
+	s.resv.CompareAndSwap(w, clean)
 }
 
 // publish sets the bits of slots [a,b), highest word first, so that whoever reads a prefix sees a batch whole or not

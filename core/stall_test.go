@@ -173,10 +173,18 @@ func TestStalledWriterLosesNothing(t *testing.T) {
 
 // With little room to wait, what is given up is counted exactly: told + undelivered = discarded, and the same for folds.
 func TestStalledWriterLossIsCounted(t *testing.T) {
+	for _, n := range []int{1, 7} {
+		t.Run(fmt.Sprint("batch=", n), func(t *testing.T) { stalledLoss(t, n) })
+	}
+}
+
+func stalledLoss(t *testing.T, n int) {
 	var calls atomic.Uint64
 	x, r := newStall(t, Options[int]{
 		Capacity: 64, MaxPending: 128, OnDiscard: func(Position, *int) { calls.Add(1) },
-	}, 7, true)
+	}, n, true)
+	x.run(t, 80)
+	mustSync(t, x.s) // settles what stands in front of the stalled writer, in the same segment
 	x.run(t, 64*50)
 	mustSync(t, x.s)
 	if l := x.s.Ledger(); !l.Balanced() || l.Undelivered == 0 || l.Unfolded == 0 {

@@ -22,12 +22,11 @@ type Store[E any] struct {
 	seen  *observer
 
 	conf    *config[E]
-	added   directory[E]
+	purged  atomic.Pointer[instant] // the latest Purge
+	dir     directory[E]
 	scratch sync.Pool // *scratch[E]
 	epoch   Epoch
-	total   int // capacity of the fixed partitions
 
-	closing     sync.Once
 	closed      atomic.Bool
 	coarse      *coarseClock
 	sweeper     sweeper[E]
@@ -47,7 +46,7 @@ func New[E any](o Options[E]) (*Store[E], error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store[E]{key: o.Key, epoch: o.Epoch, total: o.Capacity, bound: o.MaxKeys > 0}
+	s := &Store[E]{key: o.Key, epoch: o.Epoch, bound: o.MaxKeys > 0}
 	if s.epoch.IsZero() {
 		s.epoch = newEpoch()
 	}
@@ -64,6 +63,7 @@ func New[E any](o Options[E]) (*Store[E], error) {
 		s.prepare(p)
 		s.fixed = append(s.fixed, p)
 	}
+	s.dir.alive.Store(&s.fixed)
 	if o.OnStats != nil {
 		s.seen = &observer{stats: s.Stats, call: o.OnStats, interval: uint64(o.StatsInterval), panics: &s.conf.panics}
 	}
@@ -138,15 +138,15 @@ func (s *Store[E]) Keys() *Keys { return s.keys }
 
 // Capacity returns how many events the store keeps, over all its partitions.
 func (s *Store[E]) Capacity() int {
-	n := s.total
-	for _, p := range s.added.live() {
+	n := 0
+	for _, p := range s.all() {
 		n += int(p.cap)
 	}
 	return n
 }
 
 // Partitions returns how many partitions there are, the overflow partition of lanes included.
-func (s *Store[E]) Partitions() int { return len(s.fixed) + len(s.added.live()) }
+func (s *Store[E]) Partitions() int { return len(s.all()) }
 
 // PartitionOf returns the partition that events of the key go to: the same for every path, batch size and process. It
 // is meaningful with Options.Key.
@@ -171,10 +171,11 @@ func (s *Store[E]) Len() int {
 // Empty reports whether a cut opened now shows nothing.
 func (s *Store[E]) Empty() bool { return s.Len() == 0 }
 
-// Full reports whether every partition holds as many events as its capacity, hidden ones included.
+// Full reports whether every partition holds as many events as its capacity, hidden ones included. The overflow
+// partition of lanes does not count.
 func (s *Store[E]) Full() bool {
 	for _, p := range s.all() {
-		if !p.full() {
+		if (s.lanes == nil || p != s.lanes.overflow) && !p.full() {
 			return false
 		}
 	}
@@ -188,17 +189,17 @@ func (p *partition[E]) full() bool {
 
 // Close refuses appends from now on, delivers what OnDiscard is owed and stops the background goroutine. Events stay
 // readable, and open cuts stay valid. If OnDiscard is running at this moment, the rest of its events are delivered
-// after Close returned. Close is idempotent and always returns nil.
+// after Close returned. A second Close returns at once. It always returns nil.
 func (s *Store[E]) Close() error {
-	s.closing.Do(func() {
-		s.closed.Store(true)
-		for _, p := range s.all() {
-			p.stop(stateClosed)
-		}
-		s.sweeper.stop(s)
-		if s.coarse != nil {
-			s.coarse.stop()
-		}
-	})
+	if !s.closed.CompareAndSwap(false, true) {
+		return nil // no sync.Once: OnDiscard may call Close while Close delivers
+	}
+	for _, p := range s.all() {
+		p.stop(stateClosed)
+	}
+	s.sweeper.stop(s)
+	if s.coarse != nil {
+		s.coarse.stop()
+	}
 	return nil
 }

@@ -61,12 +61,12 @@ func mustAppend[E any](t testing.TB, s *Store[E], events ...E) {
 	}
 }
 
-// eventually polls without sleeping until ok, and fails after a minute.
+// eventually polls without sleeping until ok, and fails after 20 seconds.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); runtime.Gosched() {
+	for end := time.Now().Add(20 * time.Second); !ok(); runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("did not happen in a minute: %s", what)
+			t.Fatalf("did not happen in 20 seconds: %s", what)
 		}
 	}
 }

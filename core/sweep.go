@@ -16,6 +16,7 @@ type sweeper[E any] struct {
 	turn  sync.Cond
 	phase phase
 	out   []departure[E] // owned by whoever is not in phase free
+	spent time.Duration  // in callbacks; owned like out
 }
 
 type phase int
@@ -30,7 +31,7 @@ const (
 	sweepMin    = time.Millisecond
 	sweepMax    = 10 * time.Millisecond
 	sweepLazy   = 100 * time.Millisecond // nothing to settle in this store
-	sweepBudget = 20                     // a sweep may take 1/20 of the time
+	sweepBudget = 20                     // looking around may take 1/20 of the time, working half of it, callbacks all
 	outbox      = 1024                   // events copied out between two calls of OnDiscard
 )
 
@@ -55,12 +56,16 @@ func (w *sweeper[E]) run(s *Store[E]) {
 		case <-t.C:
 		}
 		began := time.Now()
-		if s.sweep(context.Background()) == nil && s.lively.Swap(false) {
+		w.spent = 0
+		_ = s.sweep(context.Background())
+		took := time.Since(began) - w.spent
+		if s.lively.Swap(false) {
 			pause = sweepMin
 		} else {
 			pause = min(2*pause, s.idlePause())
+			took *= sweepBudget
 		}
-		t.Reset(max(pause, sweepBudget*time.Since(began)))
+		t.Reset(max(pause, took))
 	}
 }
 
@@ -115,7 +120,8 @@ func (w *sweeper[E]) set(p phase) {
 
 // Sync does now what the background goroutine does every few milliseconds: it settles the ledger, calls OnDiscard for
 // everything that has left, folds for rollups, expires old events and samples the rate. It returns the context's error
-// if it had to wait longer than that for a sweep in progress. OnDiscard must not call it.
+// if the context ends before that is done; the rest follows in the background. Callbacks must not call it: it would wait
+// for them.
 func (s *Store[E]) Sync(ctx context.Context) error { return s.sweep(ctx) }
 
 func (s *Store[E]) sweep(ctx context.Context) error {
@@ -123,28 +129,30 @@ func (s *Store[E]) sweep(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer s.sweeper.set(free)
-	s.sweepAll()
-	return nil
+	return s.sweepAll(ctx)
 }
 
 // sweepAll runs in phase sweeping. A store that was closed meanwhile gets another round, because Close leaves it to a
 // sweep that is delivering.
-func (s *Store[E]) sweepAll() {
+func (s *Store[E]) sweepAll(ctx context.Context) error {
 	for {
 		closed := s.closed.Load()
 		var total uint64
 		for _, p := range s.all() {
 			total += p.next()
-			s.sweepPartition(p)
+			contain(&s.conf.panics, func() { s.sweepPartition(ctx, p) })
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
 		for _, p := range s.removed.settled() {
-			s.deliverAll(p)
+			s.deliverAll(ctx, p)
 		}
 		s.removed.settled()
-		s.rate.observe(s.conf.now(), total+s.removed.appended())
+		contain(&s.conf.panics, func() { s.rate.observe(s.conf.now(), total+s.removed.appended()) })
 		s.checkFull(true)
 		if closed == s.closed.Load() {
-			return
+			return ctx.Err()
 		}
 	}
 }
@@ -155,7 +163,7 @@ func (r *removals[E]) appended() uint64 {
 	return r.ledger.Appended
 }
 
-func (s *Store[E]) sweepPartition(p *partition[E]) {
+func (s *Store[E]) sweepPartition(ctx context.Context, p *partition[E]) {
 	if p.maxBytes > 0 {
 		var c section[E]
 		c.open(p, 0)
@@ -167,9 +175,12 @@ func (s *Store[E]) sweepPartition(p *partition[E]) {
 		p.expire()
 	}
 	before := p.settled.Load()
-	s.deliverAll(p)
+	s.deliverAll(ctx, p)
 	if p.settled.Load() != before {
 		s.lively.Store(true)
+	}
+	if p.owing.Swap(false) {
+		p.releaseRetired(p.next())
 	}
 	if d := s.conf.retain(); d > 0 {
 		p.account.mu.Lock()
@@ -178,19 +189,21 @@ func (s *Store[E]) sweepPartition(p *partition[E]) {
 	}
 }
 
-// deliverAll settles the partition and hands the discarded events to OnDiscard, in order.
-func (s *Store[E]) deliverAll(p *partition[E]) {
-	w := &s.sweeper
-	for more := true; more; {
-		more = p.settle(&w.out)
+// deliverAll settles what has left the partition by now and hands the discarded events to OnDiscard, in order.
+func (s *Store[E]) deliverAll(ctx context.Context, p *partition[E]) {
+	w, end := &s.sweeper, p.lowest(p.next())
+	for more := true; more && ctx.Err() == nil; {
+		more = p.settle(end, &w.out)
 		if len(w.out) == 0 {
 			continue
 		}
 		w.set(delivering)
+		began := time.Now()
 		for i := range w.out {
 			d := &w.out[i]
 			contain(&s.conf.panics, func() { s.conf.deliver(d.pos, &d.event) })
 		}
+		w.spent += time.Since(began)
 		w.set(sweeping)
 		clear(w.out)
 		w.out = w.out[:0]
@@ -229,7 +242,7 @@ func (s *Store[E]) checkFull(inSweep bool) {
 func (w *sweeper[E]) stop(s *Store[E]) {
 	close(w.quit)
 	if w.enterLast() {
-		s.sweepAll()
+		_ = s.sweepAll(context.Background())
 		w.set(free)
 		<-w.done
 	}

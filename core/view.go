@@ -30,7 +30,7 @@ func (v View[E]) narrow() View[E] {
 	if v.newest < 0 {
 		return v
 	}
-	return View[E]{cut: v.cut, partition: -1, newest: -1, inner: &v, err: v.err}
+	return View[E]{cut: v.cut, partition: v.partition, newest: -1, inner: &v, err: v.err}
 }
 
 // View returns everything in the cut.
@@ -95,10 +95,7 @@ func (v View[E]) Last(d time.Duration) View[E] {
 	if d < 0 {
 		return v.fail(fmt.Sprintf("last %v", d), ErrArgument)
 	}
-	if v.cut.now.IsZero() {
-		v.cut.now = v.cut.store.conf.now()
-	}
-	return v.Between(instantOf(v.cut.now).add(-d).toTime(), time.Time{})
+	return v.Between(instantOf(v.cut.clock()).add(-d).toTime(), time.Time{})
 }
 
 // Key narrows the view to events of the key, as Options.Key tells it.

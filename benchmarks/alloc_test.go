@@ -1,0 +1,139 @@
+package benchmarks
+
+import (
+	"testing"
+
+	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
+)
+
+// An operation must not allocate once segments are being reused.
+func TestNoAllocations(t *testing.T) {
+	ordered, lanes, keyed := NewOrdered(Capacity), NewLanes(Capacity), NewByKey(8, Capacity)
+	owned := NewOrdered(Capacity)
+	producer := NewProducer(owned, 0)
+	stores := []*Store{ordered, lanes, keyed, owned}
+	events, event := Events(BatchSize), Make(7)
+	stored := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := func() uint64 {
+		n, err := ordered.Next(0)
+		stored(err)
+		return n
+	}
+	for _, c := range []struct {
+		name string
+		f    func()
+	}{
+		{"Append", func() { _, err := ordered.Append(event); stored(err) }},
+		{"AppendTo", func() { _, err := ordered.AppendTo(0, event); stored(err) }},
+		{"AppendIf", func() { _, err := ordered.AppendIf(0, next(), event); stored(err) }},
+		{"AppendBatch", func() { _, err := ordered.AppendBatch(events); stored(err) }},
+		{"Producer.Append", func() { _, err := producer.Append(event); stored(err) }},
+		{"Append to lanes", func() { _, err := lanes.Append(event); stored(err) }},
+		{"Append by key", func() { event.Key++; _, err := keyed.Append(event); stored(err) }},
+		{"Cut", func() { ordered.Cut().Close() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range 3 * Capacity {
+				c.f()
+			}
+			if n := testing.AllocsPerRun(Capacity, c.f); n != 0 {
+				t.Errorf("%v allocations per run", n)
+			}
+		})
+	}
+	for _, s := range stores {
+		stored(s.Close())
+	}
+}
+
+// What looks cheap because it stores nothing would be the fastest design of all.
+func TestDesignsStoreEveryEvent(t *testing.T) {
+	const writers, each = 4, 50_000
+	for _, d := range []Design{
+		Ordered(Capacity), Timed(Capacity, false), Timed(Capacity, true), Lanes(Capacity), Keyed(8, Capacity),
+		Partitions(8, Capacity, AtRandom), Partitions(4, Capacity, ByWriter),
+		Mutex(Capacity), MutexRings(8, Capacity, AtRandom), MutexRings(4, Capacity, ByWriter),
+		Sharded(Capacity), Atomic(), Floor(Capacity),
+	} {
+		measure.Drive(writers, writers*each, WriterShift, d.Append)
+		want := uint64(writers * each)
+		if d.Batch != nil {
+			measure.Drive(writers, writers*100, WriterShift, d.Batch)
+			want += writers * 100 * BatchSize
+		}
+		if got := d.Appended(); got != want {
+			t.Errorf("%s: %d of %d events were stored", d.Name, got, want)
+		}
+		d.Close()
+	}
+}
+
+func TestProducerStoresEveryEvent(t *testing.T) {
+	d := Exclusive(Capacity)
+	defer d.Close()
+	measure.Drive(1, 1000, WriterShift, d.Append)
+	measure.Drive(1, 10, WriterShift, d.Batch)
+	if got := d.Appended(); got != 1000+10*BatchSize {
+		t.Errorf("%d events were stored", got)
+	}
+}
+
+// The bounded references keep exactly their capacity.
+func TestQueuesDropTheirOldest(t *testing.T) {
+	channel, queue := NewDropOldest(64), NewQueue(64)
+	for x := range uint64(1000) {
+		channel.Append(Make(x))
+		queue.Append(Make(x))
+	}
+	if first := <-channel.events; first.Sequence != 1000-64 || channel.Len() != 63 {
+		t.Errorf("channel: first %d, then %d more", first.Sequence, channel.Len())
+	}
+	if first, _ := queue.q.TryDequeue(); first.Sequence != 1000-64 || queue.Len() != 63 {
+		t.Errorf("queue: first %d", first.Sequence)
+	}
+}
+
+// A scan of each design sees the same full ring.
+func TestScansReadEverything(t *testing.T) {
+	for _, d := range []Design{Ordered(1 << 12), Exclusive(1 << 12), Mutex(1 << 12)} {
+		measure.Drive(1, 3<<12, 0, d.Append)
+		if n := d.Scan(); n != 1<<12 {
+			t.Errorf("%s: the scan read %d events", d.Name, n)
+		}
+		d.Close()
+	}
+}
+
+// The rollup and the scan that it is compared with give the same answer to the same question.
+func TestQueryEqualsScan(t *testing.T) {
+	const size = 1 << 17
+	w := NewWindow(size)
+	defer func() { _ = w.Store.Close() }()
+	for _, r := range append(append(w.Random(50), w.All()...), w.LastPercent()...) {
+		q, s := w.Query(r), w.Scan(r)
+		if q.Count != s.Count || q.Sum != s.Sum || q.Min != s.Min || q.Max != s.Max {
+			t.Errorf("%v: the rollup says %+v, the scan %+v", r, q, s)
+		}
+	}
+	if got := w.Query(Range{}).Count; got != size {
+		t.Errorf("%d events are retained", got)
+	}
+	if n := w.Scan(w.LastPercent()[0]).Count; n < size/100-2*disorder || n > size/100+1 {
+		t.Errorf("the last percent has %d events", n)
+	}
+}
+
+func TestPartitionBytes(t *testing.T) {
+	got, err := PartitionBytes(20_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Three events alone take 96 bytes; the upper limit is the requirement.
+	if got < 96 || got > 2048 {
+		t.Errorf("a partition of 3 small events takes %.0f bytes, want at most 2048", got)
+	}
+}

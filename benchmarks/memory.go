@@ -1,0 +1,37 @@
+package benchmarks
+
+import (
+	"runtime"
+
+	"github.com/ephemera-go/ephemera/core"
+)
+
+// PartitionBytes returns the heap that a partition with three small events takes: n partitions are added to a store,
+// and the growth of the heap is divided.
+func PartitionBytes(n int) (float64, error) {
+	s := NewOrdered(1)
+	defer func() { _ = s.Close() }()
+	before := heap()
+	for range n {
+		p, err := s.AddPartition(core.PartitionOptions{Capacity: 1000})
+		if err != nil {
+			return 0, err
+		}
+		for x := range uint64(3) {
+			if _, err := s.AppendTo(p, Make(x)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	after := heap()
+	return (float64(after) - float64(before)) / float64(n), nil
+}
+
+// heap returns the bytes in use. Two collections, since the first one only moves what pools hold aside.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

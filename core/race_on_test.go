@@ -1,0 +1,6 @@
+//go:build race
+
+package core
+
+// raceDetector says that the race detector is on: it allocates on its own.
+const raceDetector = true

@@ -1,0 +1,146 @@
+package core
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A partition that starts to be watched while its oldest linked segments have left already must settle all the same.
+func TestPurgeAfterLedgerEnds(t *testing.T) {
+	t.Parallel()
+	for n := range 300 {
+		s := mustNew(t, Options[int]{Capacity: 1 + n%40, Arrival: true})
+		for i := range n {
+			mustAppend(t, s, i)
+		}
+		checkLedger(t, s.Ledger())
+		finishes(t, "Purge after Ledger", func() {
+			wantError(t, "Purge", s.Purge(time.Unix(0, 0)), nil)
+			mustSync(t, s)
+		})
+		l := s.Ledger()
+		if checkLedger(t, l); l.Visible != uint64(min(n, 1+n%40)) {
+			t.Fatalf("%d events: %+v", n, l)
+		}
+	}
+}
+
+// A refused AddPartition adds nothing.
+func TestAddPartitionAfterCloseAddsNothing(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, Options[int]{Capacity: 8})
+	wantError(t, "Close", s.Close(), nil)
+	_, err := s.AddPartition(PartitionOptions{Capacity: 4})
+	wantError(t, "AddPartition", err, ErrClosed)
+	if n, c := s.Partitions(), s.Capacity(); n != 1 || c != 8 {
+		t.Errorf("%d partitions of capacity %d after a refused AddPartition, want 1 of 8", n, c)
+	}
+}
+
+// Each step narrows a view, whatever the order of the steps.
+func TestNewestThenWhereStaysWithinTheNewest(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, Options[int]{Capacity: 16})
+	mustAppend(t, s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+	c := s.Cut()
+	defer c.Close()
+	got, err := c.Newest(3).Where(func(e *int) bool { return *e%2 == 0 }).Copy()
+	if err != nil || len(got) != 2 || got[0] != 8 || got[1] != 10 {
+		t.Errorf("the even ones of the newest 3 of 1..10: %v, %v, want [8 10]", got, err)
+	}
+}
+
+// Newest is the end of ByTime, also when the times of a partition are not ascending.
+func TestNewestIsTheEndOfByTime(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, Options[int]{Capacity: 16, Partitions: 2, Time: func(e *int) time.Time { return time.Unix(int64(*e), 0) }})
+	for i, e := range []int{100, 50, 1, 60} {
+		_, err := s.AppendTo(i%2, e)
+		wantError(t, "AppendTo", err, nil)
+	}
+	c := s.Cut()
+	defer c.Close()
+	all, err := c.ByTime().Copy()
+	wantError(t, "ByTime", err, nil)
+	for n := range 5 {
+		got, err := c.Newest(n).Copy()
+		wantError(t, "Newest", err, nil)
+		want := all[len(all)-n:]
+		for i := range want {
+			if len(got) != n || got[i] != want[i] {
+				t.Errorf("newest %d: %v, want the end of %v", n, got, all)
+				break
+			}
+		}
+	}
+}
+
+// A position that was not given out yet shows nothing, also behind a wrap-around of the sequence.
+func TestFromAheadOfTheWrapIsEmpty(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, Options[int]{Capacity: 16, StartAt: []uint64{^uint64(0) - 4}})
+	mustAppend(t, s, 1, 2, 3)
+	c := s.Cut()
+	defer c.Close()
+	for ahead := range uint64(8) {
+		pos := Position{0, ^uint64(0) - 4 + 3 + ahead}
+		if n, err := c.From(pos).Count(); n != 0 || err != nil {
+			t.Errorf("from %v, %d ahead of the next: %d events, %v, want none", pos, ahead, n, err)
+		}
+	}
+}
+
+// Aggregates are merged in the order of partition, then sequence, what has left included.
+func TestRetainedRollupMergesInOrder(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, Options[uint64]{Capacity: 100, Time: func(e *uint64) time.Time { return time.Unix(int64(*e), 0) }})
+	r, err := NewRollup(s, tallyMonoid(func(e *uint64) uint64 { return *e }), RollupOptions{Name: "r", Retain: time.Hour})
+	wantError(t, "NewRollup", err, nil)
+	for i := range uint64(1000) {
+		mustAppend(t, s, i+1)
+	}
+	a, err := r.Query(time.Time{}, time.Time{})
+	if err != nil || a.Value != (tally{1000, 500500, 1, 1000}) {
+		t.Errorf("rollup of 1..1000: %+v, %v, want first 1 and last 1000", a, err)
+	}
+}
+
+// Events of no bytes take no room: MaxBytes does not push them out.
+func TestMaxBytesKeepsWhatFits(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, Options[int]{Capacity: 100, MaxBytes: 10, Size: func(e *int) int { return *e }})
+	mustAppend(t, s, 5, 1, 0, 0, 0, 0, 0, 0) // one segment of 8
+	mustAppend(t, s, 5, 5)
+	if n := s.Len(); n != 8 {
+		t.Errorf("%d events, want the newest 8: two of 5 bytes and six of none", n)
+	}
+}
+
+// A batch that is larger than the segments of a small partition is stored, also when there are empty segments to reuse.
+func TestLargeBatchOnSmallPartitionEnds(t *testing.T) {
+	t.Parallel()
+	for _, owned := range []bool{false, true} {
+		for n := 9; n < 40; n++ {
+			s := mustNew(t, Options[int]{Capacity: 8})
+			appendBatch := s.AppendBatch
+			if owned {
+				w, err := s.Producer(0)
+				wantError(t, "Producer", err, nil)
+				appendBatch = w.AppendBatch
+			}
+			finishes(t, fmt.Sprint("batch of ", n, " owned ", owned), func() {
+				for i := range 50 {
+					if _, err := appendBatch(make([]int, n)); err != nil {
+						t.Error(err)
+					}
+					_, err := appendBatch(make([]int, i%9))
+					wantError(t, "AppendBatch", err, nil)
+					if i%7 == 0 {
+						wantError(t, "Clear", s.Clear(), nil)
+					}
+				}
+			})
+		}
+	}
+}
