@@ -30,8 +30,6 @@ const (
 )
 
 // wySeed turns a seed into the state that wyhash begins with.
-func wySeed(seed uint64) uint64 { return seed ^ wyMix(seed^wySecret0, wySecret1) }
-
 func wyMix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo

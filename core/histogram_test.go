@@ -1,3 +1,5 @@
+//go:build !explore
+
 package core
 
 import (
@@ -114,8 +116,18 @@ func TestNearestRank(t *testing.T) {
 		p       float64
 		n, want uint64
 	}{
-		{99.9, 1000, 999}, {99.9, 1001, 1000}, {99.9, 41_000, 40_959}, {99.9, 41_001, 40_960}, {99.9, 167_000, 166_833}, {0.1, 1000, 1}, {7, 100, 7}, {14.3, 1000, 143}, {50, 1, 1},
-		{100, math.MaxUint64, math.MaxUint64}, {50, math.MaxUint64, 1 << 63}, {5e-324, 9, 1},
+		{99.9, 1000, 999},
+		{99.9, 1001, 1000},
+		{99.9, 41_000, 40_959},
+		{99.9, 41_001, 40_960},
+		{99.9, 167_000, 166_833},
+		{0.1, 1000, 1},
+		{7, 100, 7},
+		{14.3, 1000, 143},
+		{50, 1, 1},
+		{100, math.MaxUint64, math.MaxUint64},
+		{50, math.MaxUint64, 1 << 63},
+		{5e-324, 9, 1},
 	} {
 		if got := nearestRank(c.p, c.n); got != c.want {
 			t.Errorf("p%v of %d is rank %d, want %d", c.p, c.n, got, c.want)

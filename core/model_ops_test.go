@@ -1,3 +1,5 @@
+//go:build !explore
+
 package core
 
 import (
@@ -311,6 +313,9 @@ func (m *machine[E]) opPurge() {
 	}
 	m.settleFirst()
 	m.expect("Purge", m.s.Purge(before), nil)
+	if before.After(m.purged) {
+		m.purged = before
+	}
 	for _, i := range m.live() {
 		p := m.parts[i]
 		p.hadFloor = true
@@ -334,7 +339,8 @@ func (m *machine[E]) opAddPartition() {
 		m.fatal("added partition is %d, want %d", i, len(m.parts))
 	}
 	m.parts = append(m.parts, &modelPart{
-		index: i, start: o.StartAt, capacity: o.Capacity, maxAge: o.MaxAge, maxBytes: o.MaxBytes, hadFloor: o.MaxAge > 0,
+		index: i, start: o.StartAt, capacity: o.Capacity, maxAge: o.MaxAge, maxBytes: o.MaxBytes,
+		purgedTo: m.purged, hadFloor: o.MaxAge > 0 || !m.purged.IsZero(),
 	})
 }
 

@@ -1,3 +1,5 @@
+//go:build !explore
+
 package core
 
 import (
@@ -144,15 +146,16 @@ type told struct{ seq, id uint64 }
 
 // machine drives a store and its model.
 type machine[E any] struct {
-	t     *testing.T
-	r     *rand.Rand
-	k     kind[E]
-	s     *Store[E]
-	o     Options[E]
-	clock *handClock
-	last  time.Time // of the latest event made
-	mixed bool      // event times are not ascending
-	ids   uint64
+	t      *testing.T
+	r      *rand.Rand
+	k      kind[E]
+	s      *Store[E]
+	o      Options[E]
+	clock  *handClock
+	last   time.Time // of the latest event made
+	mixed  bool      // event times are not ascending
+	purged time.Time // the latest Purge
+	ids    uint64
 
 	parts     []*modelPart // by number; nil when removed
 	gone      []*modelPart

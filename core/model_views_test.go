@@ -1,3 +1,5 @@
+//go:build !explore
+
 package core
 
 import (
@@ -16,11 +18,9 @@ type item struct {
 
 // heldCut is a cut that stays open while the store goes on, and what it showed when it was opened.
 type heldCut[E any] struct {
-	cut      *Cut[E]
-	want     []item
-	pins     int
-	now      time.Time // zero until Last is used
-	undoings int       // clears and purges before it
+	cut  *Cut[E]
+	want []item
+	pins int
 }
 
 // snapshot is what a cut opened now must show.

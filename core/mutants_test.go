@@ -21,13 +21,21 @@ var mutants = []struct {
 }{
 	{"publish before write", []edit{{
 		"partition.go",
-		"		atomicx.Writing(&ev[i])\n		ev[i] = e\n",
-		"		s.pub[i>>atomicx.WordShift].Or(1 << (i & atomicx.WordMask))\n		atomicx.Writing(&ev[i])\n		ev[i] = e\n",
+		"			atomicx.Writing(&ev[i])\n			ev[i] = e\n",
+		"			s.mark(i)\n			atomicx.Writing(&ev[i])\n			ev[i] = e\n",
+	}}},
+	{"publish before write in Store.Append", []edit{{
+		"append.go",
+		"			atomicx.Writing(&ev[i])\n			ev[i] = e\n",
+		"			g.mark(i)\n			atomicx.Writing(&ev[i])\n			ev[i] = e\n",
 	}}},
 	{"touch the slot after publishing", []edit{{
 		"partition.go",
-		"// last access to s\n",
-		"\n		atomicx.Reading(&s.ev[i])\n",
+		"{ s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask)) }",
+		"{\n	s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask))\n	atomicx.Reading(&s.ev[i])\n}",
+	}}},
+	{"publish the whole word", []edit{{
+		"segment.go", "s.pub[lo>>atomicx.WordShift].Or(m & wordBits)", "_ = m\n		s.pub[lo>>atomicx.WordShift%words].Or(wordBits)\n		s.pub[(lo+1)>>atomicx.WordShift%words].Or(wordBits)",
 	}}},
 	{"reuse without the published test", []edit{{"maintain.go", "|| !s.seal() ||", "||"}}},
 	{"reuse without looking at pins", []edit{{"maintain.go", " || p.pins.of(s.id.Load()) != unpinned {", " {"}}},

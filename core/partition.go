@@ -90,33 +90,42 @@ func unitFor(capacity int) int {
 	return u
 }
 
-// append stores e. It is lock-free: a failed step means that another writer made progress.
+// reserve takes the next slot of the newest segment, unless i is not below the returned length of ev.
+func (p *partition[E]) reserve() (s *segment[E], ev []E, i uint64) {
+	s = p.tail.Load()
+	return s, s.ev, (s.resv.Add(1) - 1) & countMask
+}
+
+// mark publishes a reserved slot that has been written. It is the writer's last access to s.
+func (s *segment[E]) mark(i uint64) {
+	s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask))
+}
+
+// append stores e. It is lock-free: a failed step means that another writer made progress. Store.Append has the same
+// loop without the clock.
 func (p *partition[E]) append(e E) (Position, error) {
 	now := int64(0)
 	if p.arrival {
 		now = p.conf.clock() // before the reservation: a clock that panics must not leave a hole
 	}
 	for {
-		s := p.tail.Load()
-		ev := s.ev
-		i := (s.resv.Add(1) - 1) & countMask
-		if i >= uint64(len(ev)) {
-			if err := p.roll(1); err != nil {
-				return Position{}, err
+		s, ev, i := p.reserve()
+		if i < uint64(len(ev)) {
+			q := s.base.Load() + i // our slot is reserved and unpublished, so s cannot be reused
+			atomicx.Writing(&ev[i])
+			ev[i] = e
+			if p.arrival {
+				s.at[i] = now
 			}
-			continue
+			s.mark(i)
+			if i&atomicx.DutyMask == atomicx.DutyMask {
+				p.duty(q + 1)
+			}
+			return Position{p.index, p.start + q}, nil
 		}
-		q := s.base.Load() + i // our slot is reserved and unpublished, so s cannot be reused
-		atomicx.Writing(&ev[i])
-		ev[i] = e
-		if p.arrival {
-			s.at[i] = now
+		if err := p.roll(1); err != nil {
+			return Position{}, err
 		}
-		s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask)) // last access to s
-		if i&atomicx.DutyMask == atomicx.DutyMask {
-			p.duty(q + 1)
-		}
-		return Position{p.index, p.start + q}, nil
 	}
 }
 

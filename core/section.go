@@ -33,14 +33,15 @@ func (c *section[E]) open(p *partition[E], flag uint64) {
 	if r > p.cap {
 		lo = max(lo, r-p.cap)
 	}
-	h.narrow(f.id.Load(), t.id.Load(), flag) // newer segments may be reused although this cut stays open
-	*c = section[E]{p: p, pin: h, first: f, last: t, from: m, lo: lo, hi: r, reserved: r}
+	h.narrow(f.id.Load(), t.id.Load(), flag)            // newer segments may be reused although this cut stays open
+	c.p, c.pin, c.first, c.last, c.from = p, h, f, t, m // c is fresh; assigning all of it would cost as much as a pin
+	c.lo, c.hi, c.reserved = lo, r, r
 }
 
 func (c *section[E]) close() {
 	if c.pin != nil {
 		c.pin.release()
-		*c = section[E]{p: c.p}
+		c.pin, c.first, c.last, c.from, c.lo, c.hi = nil, nil, nil, nil, 0, 0
 	}
 }
 

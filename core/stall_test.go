@@ -1,55 +1,26 @@
+//go:build !explore
+
 package core
 
 import (
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// A stallClock blocks the goroutine that holds its ticket. A writer takes the arrival time between reservation and
-// publication, so it stops exactly where a preempted one would stand.
-type stallClock struct {
-	id      atomic.Pointer[string]
-	stalled chan struct{}
-	resume  chan struct{}
-}
-
-// self returns the text that begins this goroutine's stack: "goroutine 17 ".
-func self() string {
-	buf := make([]byte, 32)
-	s := string(buf[:runtime.Stack(buf, false)])
-	for i := range s {
-		if s[i] == '[' {
-			return s[:i]
-		}
-	}
-	return s
-}
-
-func (c *stallClock) now() time.Time {
-	if id := c.id.Load(); id != nil && *id == self() && c.id.CompareAndSwap(id, nil) {
-		close(c.stalled)
-		<-c.resume
-	}
-	return time.Now()
-}
-
 // A stall is a store in which one writer of n events, all -1, stands between reservation and publication.
 type stall struct {
-	s     *Store[int]
-	clock *stallClock
-	done  chan error
-	n     int
-	next  int // the event that follows
+	s      *Store[int]
+	finish func() Position
+	n      int
+	next   int // the event that follows
 }
 
 func newStall(t *testing.T, o Options[int], n int, retain bool) (*stall, *Rollup[int, uint64]) {
 	t.Helper()
-	c := &stallClock{stalled: make(chan struct{}), resume: make(chan struct{})}
-	o.Arrival, o.Clock = true, c.now
-	x := &stall{s: mustNew(t, o), clock: c, done: make(chan error, 1), n: n}
+	o.Arrival = true
+	x := &stall{s: mustNew(t, o), n: n}
 	var r *Rollup[int, uint64]
 	if retain {
 		var err error
@@ -57,22 +28,16 @@ func newStall(t *testing.T, o Options[int], n int, retain bool) (*stall, *Rollup
 		wantError(t, "NewRollup", err, nil)
 	}
 	x.run(t, 5)
-	go func() {
-		me := self()
-		c.id.Store(&me)
-		batch := make([]int, n)
-		for i := range batch {
-			batch[i] = -1
-		}
-		var err error
-		if n == 1 {
-			_, err = x.s.Append(-1)
-		} else {
-			_, err = x.s.AppendBatch(batch)
-		}
-		x.done <- err
-	}()
-	<-c.stalled
+	if n == 1 {
+		one := ReserveOnly(x.s, 0)
+		x.finish = func() Position { return one(-1) }
+		return x, r
+	}
+	many, batch := ReserveBatchOnly(x.s, 0, n), make([]int, n)
+	for i := range batch {
+		batch[i] = -1
+	}
+	x.finish = func() Position { return many(batch) }
 	return x, r
 }
 
@@ -106,10 +71,15 @@ func (x *stall) audit(t *testing.T) (shown int, holes uint64) {
 	return shown, c.Holes()
 }
 
-func (x *stall) release(t *testing.T) {
+// release lets the stalled writer finish, in a goroutine of its own beside the caller, and returns when it has.
+func (x *stall) release(t *testing.T, beside func()) {
 	t.Helper()
-	close(x.clock.resume)
-	wantError(t, "stalled append", <-x.done, nil)
+	done := make(chan Position)
+	go func() { done <- x.finish() }()
+	beside()
+	if pos := <-done; pos != (Position{0, 5}) {
+		t.Errorf("the stalled append was stored at %v, want 0@5", pos)
+	}
 }
 
 // While a writer stands still, others run many laps: readers see a contiguous published prefix, later all is accounted.
@@ -129,7 +99,7 @@ func TestStalledWriterBlocksNobody(t *testing.T) {
 						t.Fatalf("ledger %+v", l)
 					}
 				}
-				x.release(t)
+				x.release(t, func() { x.audit(t) })
 				x.run(t, 3*capacity)
 				shown, holes := x.audit(t)
 				l := x.s.Ledger()
@@ -155,10 +125,13 @@ func TestStalledWriterLosesNothing(t *testing.T) {
 	if wantError(t, "Query", err, nil); a.Unfolded != 0 || a.Value != uint64(x.next) {
 		t.Errorf("rollup beside a stalled writer: %+v, want the %d published", a, x.next)
 	}
+	if l := x.s.Ledger(); !l.Balanced() || l.InFlight == 0 {
+		t.Errorf("the ledger does not show the stalled writer: %+v", l)
+	}
 	if calls.Load() != 5 {
 		t.Errorf("OnDiscard ran %d times, want the 5 in front of the stalled writer", calls.Load())
 	}
-	x.release(t)
+	x.release(t, func() { mustSync(t, x.s) })
 	mustSync(t, x.s)
 	l := x.s.Ledger()
 	checkLedger(t, l)
@@ -190,8 +163,7 @@ func stalledLoss(t *testing.T, n int) {
 	if l := x.s.Ledger(); !l.Balanced() || l.Undelivered == 0 || l.Unfolded == 0 {
 		t.Errorf("nothing was given up although MaxPending is small: %+v", l)
 	}
-	x.release(t)
-	x.run(t, 64*3)
+	x.release(t, func() { x.run(t, 64*3) })
 	mustSync(t, x.s)
 	l := x.s.Ledger()
 	if checkLedger(t, l); calls.Load()+l.Undelivered != l.Discarded || l.Visible != 64 {

@@ -13,7 +13,7 @@ import (
 //
 // A Store must not be copied.
 type Store[E any] struct {
-	only  *partition[E]   // where an Ordered store appends; nil when Append has to choose or to report
+	only  *partition[E]   // where an Ordered store appends; nil when Append has more to do than that
 	fixed []*partition[E] // made by New
 	key   func(E) string
 	keys  *Keys
@@ -79,7 +79,7 @@ func (s *Store[E]) place(o *Options[E]) {
 	switch {
 	case o.Lanes > 0:
 		s.lanes = newLanes(s.fixed, s.seen)
-	case o.Partitions == 1 && s.seen == nil && !s.bound:
+	case o.Partitions == 1 && s.seen == nil && !s.bound && !o.Arrival:
 		s.only = s.fixed[0]
 	}
 }

@@ -114,7 +114,7 @@ func (p *programme) conserve(ctx context.Context, seed uint64) (plan any, err er
 		Seed: seed, Capacity: p.between(16, p.pickSize(200_000, 5_000)), Partitions: 1,
 		Appends: uint64(p.between(10_000, p.pickSize(5_000_000, 50_000))),
 		Writers: 2 + p.rng.IntN(15), Readers: p.rng.IntN(4), MaxBatch: uint64(p.between(1, 3*core.MaxBatch)),
-		Holds: uint64(p.rng.IntN(8)), Laps: uint64(1 + p.rng.IntN(10)), Unwatched: p.rng.IntN(3) == 0,
+		Unwatched: p.rng.IntN(3) == 0,
 	}
 	switch p.rng.IntN(3) {
 	case 0:
@@ -126,8 +126,7 @@ func (p *programme) conserve(ctx context.Context, seed uint64) (plan any, err er
 	p.Appended += res.Appended
 	p.Discarded += res.Discarded
 	p.Lost += res.Lost
-	p.Held += res.Held
-	p.Lapped += res.Lapped
+	p.Stalls += res.Stalls
 	p.Scanned += res.Scanned
 	p.Conflicts += int(res.Conflicts)
 	return c, err

@@ -25,8 +25,7 @@ type report struct {
 	Appended  uint64 `json:"appended"`
 	Discarded uint64 `json:"discarded"`
 	Lost      uint64 `json:"lost"`
-	Held      uint64 `json:"held_writers"`
-	Lapped    uint64 `json:"lapped_writers"`
+	Stalls    uint64 `json:"forced_stalls"` // 0 without the build tag stall
 	Scanned   uint64 `json:"events_scanned"`
 	Histories int    `json:"histories"`
 	Conflicts int    `json:"conflicts"`

@@ -81,8 +81,11 @@ func (r *reader) event(p core.Position, e *event, want uint64) (next uint64) {
 		r.run.fail("reader found a torn event at %v: %+v", p, *e)
 	}
 	k := [2]int{p.Partition, int(e.Writer)}
-	if e.N < r.last[k] {
-		r.run.fail("event %d of writer %d at %v, after its event %d", e.N, e.Writer, p, r.last[k]-1)
+	switch last := r.last[k]; {
+	case e.N < last:
+		r.run.fail("event %d of writer %d at %v, after its event %d", e.N, e.Writer, p, last-1)
+	case r.run.ordered() && last > 0 && e.N != last: // overwritten, say by a writer that woke up after its segment's reuse
+		r.run.fail("event %d of writer %d at %v, right after its event %d", e.N, e.Writer, p, last-1)
 	}
 	r.last[k] = e.N + 1
 	return p.Sequence + 1

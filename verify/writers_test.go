@@ -25,7 +25,7 @@ type writer struct {
 // stored is what a writer knows of its own success.
 type stored struct {
 	account
-	lapped, conflicts, owned uint64
+	conflicts, owned uint64
 }
 
 func newWriter(c *conservation, id int) *writer {
@@ -33,22 +33,14 @@ func newWriter(c *conservation, id int) *writer {
 }
 
 func (w *writer) work(ctx context.Context) {
-	defer w.run.gate.leave()
 	quota := w.run.quota(w.id)
-	next := w.rng.Uint64N(quota/(w.run.Holds+1) + 1) // event before which the next hold comes
 	for ops := 0; ctx.Err() == nil; ops++ {
 		left := quota - w.done.Load()
 		if left == 0 {
 			return
 		}
 		if ops&63 == 0 {
-			w.run.gate.poll()
 			w.run.pace()
-		}
-		if quota-left >= next {
-			w.hold(left)
-			next += quota/(w.run.Holds+1)/2 + w.rng.Uint64N(quota/(w.run.Holds+1)+1)
-			continue
 		}
 		switch x := w.rng.IntN(1000); {
 		case x < 700:
@@ -191,31 +183,5 @@ func (w *writer) produce(left uint64) {
 	}
 	if err := p.Close(); err != nil {
 		w.run.fail("producer: %v", err)
-	}
-}
-
-// hold makes one append that waits between reservation and publication, and sees how far the others went meanwhile.
-func (w *writer) hold(left uint64) {
-	s, before := w.run.store, core.Position{}
-	w.run.gate.heldAppend(func() {
-		if w.rng.IntN(4) == 0 {
-			w.many(left, core.MaxBatch, func(e []event) (core.Batch, error) {
-				b, err := s.AppendBatch(e)
-				before = b.First()
-				return b, err
-			})
-			return
-		}
-		w.one(func(e event) (p core.Position, err error) {
-			before, err = s.Append(e)
-			return before, err
-		})
-	})
-	next, err := s.Next(before.Partition)
-	if err != nil {
-		w.run.fail("next of %d: %v", before.Partition, err)
-	}
-	if next-before.Sequence > w.run.gate.laps*uint64(s.Capacity()/s.Partitions())/2 {
-		w.lapped++
 	}
 }

@@ -17,12 +17,15 @@ const (
 	DutyMask     = 0
 )
 
-// The instrumented types.
 type (
+	// Uint64 is an instrumented atomic.Uint64.
 	Uint64 = number[uint64]
+	// Uint32 is an instrumented atomic.Uint32.
 	Uint32 = number[uint32]
-	Int64  = number[int64]
-	Mutex  = explore.Mutex
+	// Int64 is an instrumented atomic.Int64.
+	Int64 = number[int64]
+	// Mutex is an instrumented sync.Mutex.
+	Mutex = explore.Mutex
 )
 
 // empty tells whether T has no bytes: such values share one address and cannot

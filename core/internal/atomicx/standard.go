@@ -32,17 +32,5 @@ type (
 	Mutex = sync.Mutex
 )
 
-// Reading announces a plain read of *p to the race check of an exploration.
-func Reading[T any](*T) {}
-
-// Writing announces a plain write of *p.
-func Writing[T any](*T) {}
-
-// ReadingRange announces a plain read of every element.
-func ReadingRange[T any]([]T) {}
-
-// WritingRange announces a plain write of every element.
-func WritingRange[T any]([]T) {}
-
 // Yield lets other goroutines run; every loop that waits for one must call it.
 func Yield() { runtime.Gosched() }

@@ -157,7 +157,7 @@ func TestSetupHappensBefore(t *testing.T) {
 		data = 1
 		x.Store(1)
 		m.Lock()
-		m.Unlock()
+		m.Unlock() //nolint:staticcheck // the pair alone is the point: it orders nothing else
 		read := func() {
 			atomicx.Reading(&data)
 			if x.Load() != 1 || data != 1 {

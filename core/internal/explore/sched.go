@@ -4,6 +4,7 @@ package explore
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 )
 
@@ -217,13 +218,13 @@ func (s *scheduler) options(candidates threadSet) (list []uint8, keep bool) {
 
 // checkEnd reports a deadlock if somebody still waits when nobody can run.
 func (s *scheduler) checkEnd() {
-	text := ""
+	var waiting []string
 	for i, t := range s.threads {
 		if !t.done {
-			text += fmt.Sprintf("; thread %d waits for a mutex locked by thread %d", i, t.waits.holder)
+			waiting = append(waiting, fmt.Sprintf("thread %d waits for a mutex locked by thread %d", i, t.waits.holder))
 		}
 	}
-	if text != "" {
-		s.failure("deadlock" + text)
+	if waiting != nil {
+		s.failure("deadlock; " + strings.Join(waiting, "; "))
 	}
 }
