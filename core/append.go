@@ -86,13 +86,36 @@ func (s *Store[E]) target(i int) (*partition[E], error) {
 
 // AppendTo stores e in the given partition, whatever its key. Errors: as Append, and ErrNoPartition, ErrLanes.
 func (s *Store[E]) AppendTo(partition int, e E) (Position, error) {
+	if uint(partition) >= uint(len(s.direct)) {
+		return s.appendAside(partition, e)
+	}
+	for p := s.direct[partition]; ; { // as in Append
+		g, ev, i := p.reserve()
+		if i < uint64(len(ev)) {
+			q := g.base.Load() + i
+			atomicx.Writing(&ev[i])
+			ev[i] = e
+			g.mark(i)
+			if i&atomicx.DutyMask == atomicx.DutyMask {
+				p.duty(q + 1)
+			}
+			return Position{p.index, p.start + q}, nil
+		}
+		if err := p.roll(1); err != nil {
+			return Position{}, err
+		}
+	}
+}
+
+// appendAside is AppendTo for added partitions, and for stores that record arrival times or report to an observer.
+func (s *Store[E]) appendAside(partition int, e E) (Position, error) {
 	p, err := s.target(partition)
 	if err != nil {
 		return Position{}, err
 	}
 	pos, err := p.append(e)
-	if err == nil && s.seen != nil {
-		s.seen.appended(1)
+	if err == nil {
+		s.note(1)
 	}
 	return pos, err
 }

@@ -55,11 +55,17 @@ func (l *lab) note(pos Position, values ...uint64) {
 
 func (l *lab) append(v uint64) error {
 	l.attempts++
-	appendTo := l.p.append
-	if v%2 == 0 { // the other copy of the loop
-		appendTo = (&Store[uint64]{only: l.p}).Append
+	s := Store[uint64]{only: l.p, direct: []*partition[uint64]{l.p}}
+	var pos Position
+	var err error
+	switch v % 3 { // each copy of the loop
+	case 0:
+		pos, err = s.Append(v)
+	case 1:
+		pos, err = s.AppendTo(0, v)
+	case 2:
+		pos, err = l.p.append(v)
 	}
-	pos, err := appendTo(v)
 	if err == nil {
 		l.note(pos, v)
 	}
@@ -220,6 +226,10 @@ var programs = []program{
 		l := newLab(t, 2, 4, nil)
 		return []func(){l.batch(100, 101), l.batch(200, 201), l.writer(3, 2), l.reader([]uint64{100, 101}, []uint64{200, 201})},
 			l.check(6)
+	}},
+	{"a batch beside a writer in one segment", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 4, 4, nil)
+		return []func(){l.batch(100, 101), l.writer(2, 2), l.reader([]uint64{100, 101})}, l.check(4)
 	}},
 	{"a batch larger than a segment", 2, func(t *testing.T) ([]func(), func() error) {
 		l := newLab(t, 2, 3, nil)

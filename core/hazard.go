@@ -44,6 +44,9 @@ type hazardBlock struct {
 // announce takes a free slot for the ids from lo on. It never fails and never waits.
 func (l *hazards) announce(lo uint64) *hazard {
 	v := pinFrom | (lo&pinIDMask)<<spanBits
+	if h := &l.first[0]; h.v.Load() == 0 && h.v.CompareAndSwap(0, v) {
+		return h // as a rule there is one reader at a time
+	}
 	if h := take(l.first[:], v); h != nil {
 		return h
 	}

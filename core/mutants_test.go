@@ -26,13 +26,18 @@ var mutants = []struct {
 	}}},
 	{"publish before write in Store.Append", []edit{{
 		"append.go",
-		"			atomicx.Writing(&ev[i])\n			ev[i] = e\n",
-		"			g.mark(i)\n			atomicx.Writing(&ev[i])\n			ev[i] = e\n",
+		"a quarter of the time\n		g, ev, i := p.reserve()\n		if i < uint64(len(ev)) {\n",
+		"a quarter of the time\n		g, ev, i := p.reserve()\n		if i < uint64(len(ev)) {\n			g.mark(i)\n",
+	}}},
+	{"publish before write in Store.AppendTo", []edit{{
+		"append.go",
+		"{ // as in Append\n		g, ev, i := p.reserve()\n		if i < uint64(len(ev)) {\n",
+		"{ // as in Append\n		g, ev, i := p.reserve()\n		if i < uint64(len(ev)) {\n			g.mark(i)\n",
 	}}},
 	{"touch the slot after publishing", []edit{{
 		"partition.go",
-		"{ s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask)) }",
-		"{\n	s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask))\n	atomicx.Reading(&s.ev[i])\n}",
+		"	s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask))\n}",
+		"	s.pub[i>>atomicx.WordShift%words].Or(1 << (i & atomicx.WordMask))\n	atomicx.Reading(&s.ev[i])\n}",
 	}}},
 	{"publish the whole word", []edit{{
 		"segment.go", "s.pub[lo>>atomicx.WordShift].Or(m & wordBits)", "_ = m\n		s.pub[lo>>atomicx.WordShift%words].Or(wordBits)\n		s.pub[(lo+1)>>atomicx.WordShift%words].Or(wordBits)",

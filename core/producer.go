@@ -6,6 +6,7 @@ import "github.com/ephemera-go/ephemera/core/internal/atomicx"
 // about half. It is for one goroutine at a time; readers are not restricted. Close gives the partition back.
 type Producer[E any] struct {
 	p     *partition[E]
+	index int
 	s     *segment[E]
 	ev    []E    // of s
 	first uint64 // sequence of slot 0 of s
@@ -14,7 +15,7 @@ type Producer[E any] struct {
 	plain bool // neither arrival times nor an observer
 	shut  bool
 	seen  *observer
-	_     [48]byte // 128 bytes: i is written by every append, and lanes have several Producers side by side
+	_     [40]byte // 128 bytes: i is written by every append, and lanes have several Producers side by side
 }
 
 // leash is how a partition stops its Producer. It does not lead back to the Producer, so that a lost one is collected.
@@ -40,7 +41,7 @@ func (p *partition[E]) produce(seen *observer) (*Producer[E], error) {
 }
 
 func newProducer[E any](p *partition[E], seen *observer) *Producer[E] {
-	return &Producer[E]{p: p, leash: new(leash), seen: seen}
+	return &Producer[E]{p: p, index: p.index, leash: new(leash), seen: seen}
 }
 
 // resume makes a writer of a partition whose former writer was lost; what it needs stands in the segment.
@@ -82,7 +83,7 @@ func (w *Producer[E]) Append(e E) (Position, error) {
 	if i&atomicx.DutyMask == atomicx.DutyMask {
 		w.p.duty(w.first - w.p.start + i + 1)
 	}
-	return Position{w.p.index, w.first + i}, nil
+	return Position{w.index, w.first + i}, nil
 }
 
 // appendSeen is the rest of Append when arrival times or an observer are asked for; there is room.

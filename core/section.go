@@ -106,7 +106,11 @@ func (c *section[E]) segments(yield func(piece[E]) bool) {
 }
 
 // limit takes the partition's time floor as of now.
-func (c *section[E]) limit(now func() time.Time) { c.floor, c.limited = c.p.timeFloor(now) }
+func (c *section[E]) limit(now func() time.Time) {
+	if c.p.maxAge > 0 || c.p.purgedTo.Load() != nil {
+		c.floor, c.limited = c.p.timeFloor(now)
+	}
+}
 
 // visible counts the events of the section that are not below the time floor.
 func (c *section[E]) visible() (n uint64) {

@@ -13,13 +13,14 @@ import (
 //
 // A Store must not be copied.
 type Store[E any] struct {
-	only  *partition[E]   // where an Ordered store appends; nil when Append has more to do than that
-	fixed []*partition[E] // made by New
-	key   func(E) string
-	keys  *Keys
-	bound bool // keys are interned by Append
-	lanes *lanes[E]
-	seen  *observer
+	only   *partition[E]   // where an Ordered store appends; nil when Append has more to do than that
+	direct []*partition[E] // where AppendTo need not look further: fixed, or none
+	fixed  []*partition[E] // made by New
+	key    func(E) string
+	keys   *Keys
+	bound  bool // keys are interned by Append
+	lanes  *lanes[E]
+	seen   *observer
 
 	conf    *config[E]
 	purged  atomic.Pointer[instant] // the latest Purge
@@ -79,8 +80,11 @@ func (s *Store[E]) place(o *Options[E]) {
 	switch {
 	case o.Lanes > 0:
 		s.lanes = newLanes(s.fixed, s.seen)
-	case o.Partitions == 1 && s.seen == nil && !s.bound && !o.Arrival:
-		s.only = s.fixed[0]
+	case s.seen == nil && !o.Arrival:
+		s.direct = s.fixed
+		if len(s.fixed) == 1 && !s.bound {
+			s.only = s.fixed[0]
+		}
 	}
 }
 
