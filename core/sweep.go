@@ -16,7 +16,7 @@ type sweeper[E any] struct {
 	turn  sync.Cond
 	phase phase
 	out   []departure[E] // owned by whoever is not in phase free
-	spent time.Duration  // in callbacks; owned like out
+	spent atomic.Int64   // nanoseconds in callbacks since the last round began
 }
 
 type phase int
@@ -56,9 +56,9 @@ func (w *sweeper[E]) run(s *Store[E]) {
 		case <-t.C:
 		}
 		began := time.Now()
-		w.spent = 0
+		w.spent.Store(0)
 		_ = s.sweep(context.Background())
-		took := time.Since(began) - w.spent
+		took := time.Since(began) - time.Duration(w.spent.Load())
 		if s.lively.Swap(false) {
 			pause = sweepMin
 		} else {
@@ -203,7 +203,7 @@ func (s *Store[E]) deliverAll(ctx context.Context, p *partition[E]) {
 			d := &w.out[i]
 			contain(&s.conf.panics, func() { s.conf.deliver(d.pos, &d.event) })
 		}
-		w.spent += time.Since(began)
+		w.spent.Add(int64(time.Since(began)))
 		w.set(sweeping)
 		clear(w.out)
 		w.out = w.out[:0]

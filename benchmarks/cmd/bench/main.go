@@ -41,6 +41,9 @@ func main() {
 
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return exitFailed

@@ -78,13 +78,14 @@ func TestStoreBuffering(t *testing.T) {
 	mustPass(t, all, func() ([]func(), func() error) {
 		var x, y atomicx.Uint64
 		var a, b uint64
-		return []func(){
-				func() { x.Store(1); a = y.Load() },
-				func() { y.Store(1); b = x.Load() },
-			}, func() error {
-				seen[[2]uint64{a, b}]++
-				return nil
-			}
+		threads := []func(){
+			func() { x.Store(1); a = y.Load() },
+			func() { y.Store(1); b = x.Load() },
+		}
+		return threads, func() error {
+			seen[[2]uint64{a, b}]++
+			return nil
+		}
 	})
 	if seen[[2]uint64{0, 0}] != 0 || len(seen) != 3 {
 		t.Errorf("outcomes %v, want all but [0 0]", seen)
