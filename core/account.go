@@ -116,6 +116,10 @@ func (p *partition[E]) settle(end uint64, out *[]departure[E]) (more bool) {
 		return false
 	}
 	for p.settled.Load() < end {
+		if p.tooFarBehind() { // skip cannot do it while the account is locked here
+			p.giveUp()
+			continue
+		}
 		if p.conf.deliver != nil && len(*out) == cap(*out) {
 			return true
 		}
@@ -246,13 +250,33 @@ func (p *partition[E]) leaveBehind(s *segment[E], n uint64) {
 }
 
 // skip gives up on the oldest retired segment, because the backlog is at its limit: its events count as discarded,
-// undelivered and unfolded. It runs under the maintainer's lock and never waits for the account.
+// undelivered and unfolded. It runs under the maintainer's lock and never waits for the account. The oldest retired
+// segment that is not settled is the one that settling stands at.
 func (p *partition[E]) skip() bool {
 	if !p.account.mu.TryLock() {
 		return false
 	}
 	defer p.account.mu.Unlock()
-	s := p.retired.at(0)
+	if !p.isSettled(p.retired.at(0)) { // it may have been settled meanwhile
+		p.giveUp()
+	}
+	return true
+}
+
+// tooFarBehind reports that more offsets wait to be settled than the limit allows, and that the oldest segment of them
+// has left wholly.
+func (p *partition[E]) tooFarBehind() bool {
+	if p.at == p.tail.Load() {
+		return false
+	}
+	low, q := p.lowest(p.next()), p.settled.Load()
+	return p.at.next.Load().base.Load() <= low && low-q > uint64((p.limit+p.pendingLimit()+1)*p.unit)
+}
+
+// giveUp settles the rest of the oldest unsettled segment, which has left wholly, without looking at its events. It is
+// called with the account locked.
+func (p *partition[E]) giveUp() {
+	s := p.at
 	q, end := p.settled.Load(), s.next.Load().base.Load()
 	if q < end {
 		before := p.fate.discarded
@@ -265,5 +289,4 @@ func (p *partition[E]) skip() bool {
 		p.fate.unfolded += end - from // also what was settled already: a segment is folded when all of it is
 	}
 	p.arrive(s.next.Load())
-	return true
 }

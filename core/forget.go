@@ -160,18 +160,21 @@ func (s *Store[E]) Purge(before time.Time) error {
 		return ErrNoTime
 	}
 	s.checkFull(false)
-	s.registering.Lock() // partitions that are being added take the floor over
+	s.purgeAll(instantOf(before))
+	s.checkFull(false)
+	return nil
+}
+
+// purgeAll holds the lock under which partitions are added, so that those take the time floor over.
+func (s *Store[E]) purgeAll(t instant) {
+	s.registering.Lock()
 	defer s.registering.Unlock()
-	for t := instantOf(before); ; {
-		if old := s.purged.Load(); old != nil && !old.before(t) || s.purged.CompareAndSwap(old, &t) {
-			break
-		}
+	if old := s.purged.Load(); old == nil || old.before(t) {
+		s.purged.Store(&t)
 	}
 	for _, p := range s.all() {
 		s.purge(p)
 	}
-	s.checkFull(false)
-	return nil
 }
 
 // purge applies the store's latest Purge to a partition.

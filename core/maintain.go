@@ -70,6 +70,9 @@ func (p *partition[E]) step(reserved uint64) {
 		p.trim()
 		return
 	}
+	if p.retired.len() > p.limit {
+		p.trim()
+	}
 	switch {
 	case p.spare == nil:
 		if p.spare = p.reuse(); p.spare == nil && reserved-t.base.Load() >= uint64(len(t.ev))*3/4 {
@@ -199,6 +202,18 @@ func (p *partition[E]) trim() {
 			continue
 		}
 		p.drop(s)
+	}
+}
+
+// tidy gives surplus segments back although nobody appends; the sweeper calls it.
+func (p *partition[E]) tidy() {
+	if !p.try() {
+		return
+	}
+	defer p.leave()
+	for n := -1; p.retired.len() > p.limit && p.retired.len() != n; {
+		n = p.retired.len()
+		p.trim()
 	}
 }
 

@@ -124,10 +124,19 @@ func (p *partition[E]) own(nx *segment[E], mark uint64) bool {
 	}
 }
 
-// next returns the offset that the next event will get, as of now.
+// next returns the offset that the next event will get, as of some moment of the call. It pins nothing, so that whoever
+// looks often does not keep segments from being reused. While the upper part of the word stays the same the segment has
+// not been reused; and when it was loaded as the newest one no later offset was reserved, so a full segment is right too.
 func (p *partition[E]) next() uint64 {
-	h := p.pin()
-	q := p.tail.Load().reserved()
-	h.release()
-	return q
+	for {
+		s := p.tail.Load()
+		w := s.resv.Load()
+		if w&closedBit != 0 && w&(ownedMark|deadMark) == 0 {
+			continue // being reused: not the newest any more
+		}
+		q := s.reserved(w)
+		if (s.resv.Load()^w)&^lateMask == 0 {
+			return q
+		}
+	}
 }

@@ -28,7 +28,7 @@ func (c *section[E]) open(p *partition[E], flag uint64) {
 	m := p.hint.Load()
 	floor := p.floor.Load()
 	t := p.tail.Load()
-	r := t.reserved()
+	r := t.reserved(t.resv.Load())
 	lo := floor
 	if r > p.cap {
 		lo = max(lo, r-p.cap)

@@ -84,9 +84,8 @@ func (s *segment[E]) length(w uint64) (n uint64, final bool) {
 	return w & countMask, false
 }
 
-// reserved returns the offset behind the last reserved slot; s is or was the newest segment and is protected.
-func (s *segment[E]) reserved() uint64 {
-	w := s.resv.Load()
+// reserved returns the offset behind the last slot that was reserved according to word w. s is or was the newest segment.
+func (s *segment[E]) reserved(w uint64) uint64 {
 	if w&closedBit != 0 {
 		return s.base.Load() + s.done.Load()
 	}

@@ -179,6 +179,7 @@ func (s *Store[E]) sweepPartition(ctx context.Context, p *partition[E]) {
 	if p.settled.Load() != before {
 		s.lively.Store(true)
 	}
+	p.tidy()
 	if p.owing.Swap(false) {
 		p.releaseRetired(p.next())
 	}

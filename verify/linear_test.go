@@ -100,7 +100,7 @@ func TestAppendIfIsLinearizable(t *testing.T) {
 	if res.Histories != p.Histories || res.Operations != p.Histories*p.Clients*p.Ops {
 		t.Errorf("checked %+v, want %d histories", res, p.Histories)
 	}
-	if res.Concurrent < res.Operations/4 || res.Won == 0 || res.Conflicts == 0 || res.Reads == 0 || res.Holes == 0 {
+	if res.Concurrent < res.Operations/4 || res.Won == 0 || res.Conflicts == 0 || res.Reads == 0 {
 		t.Errorf("the test proves nothing: too little happened at the same time: %+v", res)
 	}
 }
