@@ -205,12 +205,16 @@ func (p *partition[E]) trim() {
 	}
 }
 
-// tidy gives surplus segments back although nobody appends; the sweeper calls it.
+// tidy unlinks what left and gives surplus segments back although nobody appends; the sweeper calls it. Steps that
+// appends had to leave out, because a maintainer was preempted, would else wait for the next append.
 func (p *partition[E]) tidy() {
 	if !p.try() {
 		return
 	}
 	defer p.leave()
+	p.advanceHint(p.tail.Load())
+	p.retire(p.next())
+	p.unlinkLingering()
 	for n := -1; p.retired.len() > p.limit && p.retired.len() != n; {
 		n = p.retired.len()
 		p.trim()
