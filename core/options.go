@@ -147,7 +147,7 @@ func (o Options[E]) MemoryEstimate() int64 {
 	n := o.count()
 	capacity := share(o.Capacity, n, 0)
 	unit := unitFor(capacity)
-	segments := float64((capacity+unit-1)/unit + reserveSegments + retiredLimit(capacity, unit))
+	segments := float64(capacity/unit + 1 + reserveSegments + retiredLimit(capacity, unit))
 	total := float64(n) * (segments*(float64(unit)*slot+segmentBytes) + partitionBytes)
 	if total >= math.MaxInt64 {
 		return math.MaxInt64
