@@ -135,6 +135,7 @@ func (p *partition[E]) settle(end uint64, out *[]departure[E]) (more bool) {
 // settleSome settles offsets of one segment, or moves on to the next, and reports whether it could.
 func (p *partition[E]) settleSome(end uint64, out *[]departure[E]) bool {
 	s, q := p.at, p.settled.Load()
+	end = max(end, q) // giving up may have gone beyond it
 	base, last := s.base.Load(), s == p.tail.Load()
 	border := uint64(math.MaxUint64)
 	if !last {
