@@ -152,6 +152,12 @@ func (s *Store[E]) AppendIf(partition int, expected uint64, events ...E) (Positi
 // the batch lists what was stored before it. The slice is not kept.
 func (s *Store[E]) AppendBatch(events []E) (Batch, error) {
 	switch {
+	case s.only != nil && 0 < len(events) && len(events) <= MaxBatch:
+		pos, err := s.only.appendMany(events, condition{})
+		if err != nil {
+			return Batch{}, err
+		}
+		return Batch{first: Run{pos, len(events)}}, nil
 	case s.lanes != nil:
 		return s.lanes.appendBatch(events)
 	case s.key != nil:

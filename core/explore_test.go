@@ -231,6 +231,13 @@ var programs = []program{
 		l := newLab(t, 4, 4, nil)
 		return []func(){l.batch(100, 101), l.writer(2, 2), l.reader([]uint64{100, 101})}, l.check(4)
 	}},
+	{"a batch behind a single event", 2, func(t *testing.T) ([]func(), func() error) {
+		l := newLab(t, 4, 8, nil)
+		if err := l.append(98); err != nil {
+			t.Fatal(err)
+		}
+		return []func(){l.batch(100, 101), l.writer(2, 1), l.reader([]uint64{100, 101})}, l.check(4)
+	}},
 	{"a batch larger than a segment", 2, func(t *testing.T) ([]func(), func() error) {
 		l := newLab(t, 2, 3, nil)
 		return []func(){l.batch(100, 101, 102), l.writer(2, 3), l.reader([]uint64{100, 101, 102})}, l.check(6)

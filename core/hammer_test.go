@@ -226,6 +226,7 @@ func TestHammerLanes(t *testing.T) {
 	const writers = 16
 	each := pick(4000, 400)
 	s := mustNew(t, Options[string]{Capacity: 1 << 20, Lanes: 3})
+	s.lanes.openFor = 128 // lanes are opened and tried as exclusive ones all the time
 	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {

@@ -9,6 +9,9 @@ import (
 // smallSegment is the size up to which maintenance happens when a segment rolls; larger ones spread it.
 const smallSegment = 4 * atomicx.SlotsPerWord
 
+// firstDuties is the length of a segment's beginning in which maintenance always looks at what there is to do.
+const firstDuties = 2 * (atomicx.DutyMask + 1)
+
 // maintenance is the state behind the try-lock: only the holder of busy touches the plain fields.
 type maintenance[E any] struct {
 	busy      atomicx.Uint32
@@ -36,7 +39,13 @@ func (m *maintenance[E]) enter() {
 
 // duty does the next small step of maintenance. The writer of every 64th slot calls it, so that no single append pays
 // for a whole segment. Steps follow from the state, not from the slot: a lost try-lock delays a step and loses nothing.
+// Once the newest segment has its successor, the work that its writers owe is done.
+//
+//go:noinline
 func (p *partition[E]) duty(reserved uint64) {
+	if t := p.tail.Load(); t.next.Load() != nil && reserved-t.base.Load() > firstDuties {
+		return
+	}
 	if p.try() {
 		p.step(reserved)
 		p.leave()

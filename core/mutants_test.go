@@ -42,6 +42,9 @@ var mutants = []struct {
 	{"publish the whole word", []edit{{
 		"segment.go", "s.pub[lo>>atomicx.WordShift].Or(m & wordBits)", "_ = m\n		s.pub[lo>>atomicx.WordShift%words].Or(wordBits)\n		s.pub[(lo+1)>>atomicx.WordShift%words].Or(wordBits)",
 	}}},
+	{"a batch publishes what stands before it", []edit{{
+		"partition.go", "s.done.Load() != i || !s.done.CompareAndSwap(i, i+n)", "!s.done.CompareAndSwap(s.done.Load(), i+n)",
+	}}},
 	{"reuse without the published test", []edit{{"maintain.go", "|| !s.seal() ||", "||"}}},
 	{"reuse without looking at pins", []edit{{"maintain.go", " || p.pins.of(s.id.Load()) != unpinned {", " {"}}},
 	{"pins read before the segment is unlinked", []edit{

@@ -176,7 +176,9 @@ func (p *partition[E]) fill(s *segment[E], i uint64, events []E, now int64) uint
 	n := uint64(len(events))
 	q := s.base.Load() + i
 	s.write(i, events, now)
-	s.publish(i, i+n)
+	if s.done.Load() != i || !s.done.CompareAndSwap(i, i+n) { // batch after batch: one step publishes all of it
+		s.publish(i, i+n)
+	}
 	p.duties(q, i, n)
 	return q
 }
