@@ -14,6 +14,7 @@ import (
 
 const usage = `usage: rehearse [-C dir] [-head] [-test] [-keep] [module ...]
        rehearse [-C dir] [-head] -consume module
+       rehearse [-C dir] [-head] -install folder [-then command]
        rehearse [-C dir] [-head] -tidy dir
 
 Copies the tracked files to a temporary folder (untracked files never count: git add them first), sets what the modules
@@ -22,12 +23,15 @@ module: go mod tidy (which must change nothing else), go build, go vet and, with
 module for those that follow. Modules that the named ones need are rehearsed too; none named means all.
 
 With -consume it then writes a program of another module that imports only the named module, which must be standard
-library only, builds it, and proves that nothing else came along. With -tidy it writes the tidied go.mod and go.sum of each
+library only, builds it, and proves that nothing else came along. With -install it installs the program in that folder by path
+and version, as go install does for users, and runs the command of -then in the root, with the program in its PATH and the
+environment of a stranger. With -tidy it writes the tidied go.mod and go.sum of each
 module below a folder, at the sibling versions they have now; 'make tidy' copies them into the checkout.
 
   rehearse                 all modules, without their tests
   rehearse -test core      module core, with its tests
   rehearse -consume core   what a user of core gets
+  rehearse -install tools/cmd/benchgate -then 'benchgate --version'
 
 Exit status: 0 all is well, 1 a module failed (all failures are listed), 2 wrong usage or an unreadable tree.
 
@@ -40,6 +44,8 @@ type config struct {
 	test    bool
 	keep    bool
 	consume string
+	install string
+	then    string
 	tidy    string
 	modules []string
 }
@@ -63,6 +69,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&c.test, "test", false, "also run go test -short in every module")
 	flags.BoolVar(&c.keep, "keep", false, "keep the temporary folder and print its name")
 	flags.StringVar(&c.consume, "consume", "", "prove that a user of this `module` gets nothing else")
+	flags.StringVar(&c.install, "install", "", "go install the program in this `folder`")
+	flags.StringVar(&c.then, "then", "", "`command` that uses the installed program")
 	flags.StringVar(&c.tidy, "tidy", "", "write tidied go.mod and go.sum files below this `folder`, check nothing")
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)

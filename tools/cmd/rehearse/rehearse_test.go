@@ -158,6 +158,20 @@ func TestConsume(t *testing.T) {
 	}
 }
 
+func TestInstall(t *testing.T) {
+	root := repo(t, map[string]string{
+		"mid/cmd/hello/main.go": "package main\n\nimport \"github.com/ephemera-go/ephemera/mid\"\n\nfunc main() { println(mid.G()) }\n",
+	})
+	marker := filepath.Join(t.TempDir(), "marker")
+	expect(t, root, 0, "/mid/cmd/hello@v", "-install", "mid/cmd/hello", "-then", "hello 2>"+marker)
+	if got, err := os.ReadFile(marker); err != nil || string(got) != "1\n" {
+		t.Errorf("the installed program wrote %q, %v", got, err)
+	}
+	expect(t, root, 1, "mid: exit 3: exit status 3", "-install", "mid/cmd/hello", "-then", "exit 3")
+	expect(t, root, 1, "mid: go install", "-install", "mid/cmd/none")
+	expect(t, root, 2, "far/cmd/hello is in no module", "-install", "far/cmd/hello")
+}
+
 func TestTidyWritesBeside(t *testing.T) {
 	root, dir := repo(t, map[string]string{
 		"core/go.mod": good["core/go.mod"] + "\nrequire github.com/ephemera-go/ephemera/tools v0.1.0\n",

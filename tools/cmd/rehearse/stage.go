@@ -55,6 +55,9 @@ func rehearse(ctx context.Context, c config, log io.Writer) ([]string, error) {
 	if c.consume != "" {
 		err = s.consumer(ctx, filepath.Join(temp, "consumer"))
 	}
+	if c.install != "" && len(s.problems) == 0 && err == nil {
+		err = s.program(ctx, temp)
+	}
 	return s.problems, err
 }
 
@@ -110,7 +113,15 @@ func (s *stage) order() ([]modset.Module, error) {
 	wanted := slices.Clone(s.modules)
 	if s.consume != "" {
 		wanted = append(wanted, s.consume)
-	} else if len(wanted) == 0 {
+	}
+	if s.install != "" {
+		m, err := s.moduleOf(s.install)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, m.Dir)
+	}
+	if len(wanted) == 0 {
 		for _, m := range s.set {
 			wanted = append(wanted, m.Dir)
 		}
