@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -57,7 +58,7 @@ func (l *lanes[E]) append(e E) (Position, error) {
 			if !l.reopen(lane) {
 				continue
 			}
-			if pos, err := lane.append(e); err != ErrOwned {
+			if pos, err := lane.append(e); err == nil || !errors.Is(err, ErrOwned) {
 				l.took(lane, pos, 1, err)
 				return pos, err
 			}
@@ -84,7 +85,7 @@ func (l *lanes[E]) appendBatch(events []E) (Batch, error) {
 			}
 			part := events[:min(len(events), MaxBatch)]
 			pos, err := lane.appendMany(part, condition{})
-			if err == ErrOwned {
+			if err != nil && errors.Is(err, ErrOwned) {
 				continue
 			}
 			l.took(lane, pos, len(part), err)
