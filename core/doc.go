@@ -30,7 +30,7 @@
 //
 // Append, AppendTo, AppendIf, AppendBatch and Producer appends are lock-free: they wait for no reader, callback, fold
 // or other writer. (Go's allocator and collector may still pause a goroutine.) Opening and closing a [Cut] and reading
-// from it are lock-free too. With Options.Lanes an append takes a lock when it hands out a lane anew, which is rare. Clear, Purge, Ledger, Stats, rollup queries with Retain, and the background goroutine
+// from it are lock-free too. With Options.Lanes an append takes a lock when it hands out a lane or opens it for sharing, which is rare. Clear, Purge, Ledger, Stats, rollup queries with Retain, and the background goroutine
 // share locks among themselves, never with appenders.
 //
 // # Cost

@@ -12,9 +12,9 @@ import (
 //
 // The pool holds two kinds of things. A *Producer is the exclusive and fastest way into a lane; whoever has it out keeps
 // it for the length of one append. A *partition is an open lane: it goes back to the pool before the append, so that
-// it is never out for long. As long as no more goroutines append than there are lanes, all lanes are exclusive. When
-// more do, writers that the scheduler stops in the middle of an append would keep most Producers to themselves: then
-// lanes are opened one by one as their Producers come back, and are tried as exclusive ones again much later.
+// it is never out for long. Lanes are exclusive as long as there are no fewer than processors and than goroutines that
+// append. Else writers that the scheduler stops in the middle of an append would keep most Producers to themselves:
+// then lanes are opened one by one as their Producers come back, and are tried as exclusive ones again much later.
 type lanes[E any] struct {
 	parts    []*partition[E] // the overflow is the last
 	overflow *partition[E]
@@ -32,8 +32,10 @@ type lanes[E any] struct {
 	guard []runtime.Cleanup // of each lane's Producer
 }
 
-// laneOpenFor makes a trial rare enough to cost nothing, and a few seconds at most when appends are frequent.
-const laneOpenFor = 1 << 22
+const (
+	laneOpenFor     = 1 << 22 // rare enough for a trial to cost nothing
+	overflowOpenFor = 1 << 17 // rare enough while it is needed
+)
 
 func newLanes[E any](parts []*partition[E], seen *observer) *lanes[E] {
 	n := len(parts) - 1
@@ -131,20 +133,26 @@ func (l *lanes[E]) took(p *partition[E], pos Position, n int, err error) {
 	if l.seen != nil {
 		l.seen.appended(n)
 	}
-	if pos.Sequence%l.openFor+uint64(n) >= l.openFor {
+	if p == l.overflow {
+		if pos.Sequence%overflowOpenFor+uint64(n) >= overflowOpenFor {
+			l.leaveOverflow()
+		}
+	} else if pos.Sequence%l.openFor+uint64(n) >= l.openFor {
 		l.reclaim(p)
 	}
 }
 
-// reclaim makes an open lane exclusive again. The overflow cannot be; it leaves the pool.
+// leaveOverflow takes the overflow out of the pool if it comes first there: a processor would else go on using it while
+// lanes that were opened later lie behind it.
+func (l *lanes[E]) leaveOverflow() {
+	if first := l.pool.Get(); first != nil && first != any(l.overflow) {
+		l.pool.Put(first)
+	}
+}
+
+// reclaim makes an open lane exclusive again.
 func (l *lanes[E]) reclaim(p *partition[E]) {
 	l.crowded.Store(false)
-	if p == l.overflow {
-		if other := l.pool.Get(); other != any(p) && other != nil {
-			l.pool.Put(other)
-		}
-		return
-	}
 	if w, err := p.produce(l.seen); err == nil {
 		l.mu.Lock()
 		l.watch(w)
@@ -158,6 +166,7 @@ func (l *lanes[E]) reclaim(p *partition[E]) {
 func (l *lanes[E]) provide() {
 	if l.idle.Load() != 0 {
 		if w := l.issue(); w != nil {
+			l.crowded.Store(false) // there was a lane to spare
 			l.pool.Put(w)
 			return
 		}

@@ -129,3 +129,19 @@ func TestLanesOpenAndClosed(t *testing.T) {
 		emptyPool(s.lanes)
 	}
 }
+
+// One crowded moment must not leave everybody on the overflow while the lanes stand open.
+func TestLanesLeaveTheOverflow(t *testing.T) {
+	s := mustNew(t, Options[int]{Capacity: 900, Lanes: 2})
+	w := crowd(t, s)
+	appendInts(t, s, 0, 1)
+	s.lanes.giveBack(w)
+	for n := 0; ; n++ {
+		if p := appendInts(t, s, n, n+1)[0]; p != 2 {
+			return
+		}
+		if n > 2*overflowOpenFor {
+			t.Fatalf("%d appends in a row went to the overflow", n)
+		}
+	}
+}

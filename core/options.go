@@ -19,8 +19,8 @@ const (
 //
 // Placement follows from three fields. Zero: Ordered, one partition. Key: an event goes to the partition that its key
 // hashes to, so events of one key keep their order. Lanes: each appending goroutine borrows a partition of its own, so
-// that appends scale with cores; order and capacity are then per lane. When more goroutines append than there are
-// lanes, they share them, and an overflow partition.
+// that appends scale with cores; order and capacity are then per lane. With fewer lanes than processors or appending
+// goroutines, those share them, and an overflow partition.
 type Options[E any] struct {
 	Capacity   int            // events kept, split evenly over the partitions; 0 means DefaultCapacity
 	Partitions int            // 0 means 1
