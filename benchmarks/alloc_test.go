@@ -58,6 +58,7 @@ func TestDesignsStoreEveryEvent(t *testing.T) {
 		Partitions(8, Capacity, AtRandom), Partitions(4, Capacity, ByWriter),
 		Mutex(Capacity), MutexRings(8, Capacity, AtRandom), MutexRings(4, Capacity, ByWriter),
 		Sharded(Capacity), Atomic(), Floor(Capacity),
+		OrderedStrings(Capacity), LanesStrings(Capacity), MutexStrings(Capacity),
 	} {
 		measure.Drive(writers, writers*each, WriterShift, d.Append)
 		want := uint64(writers * each)
@@ -73,27 +74,26 @@ func TestDesignsStoreEveryEvent(t *testing.T) {
 }
 
 func TestProducerStoresEveryEvent(t *testing.T) {
-	d := Exclusive(Capacity)
-	defer d.Close()
-	measure.Drive(1, 1000, WriterShift, d.Append)
-	measure.Drive(1, 10, WriterShift, d.Batch)
-	if got := d.Appended(); got != 1000+10*BatchSize {
-		t.Errorf("%d events were stored", got)
+	for _, d := range []Design{Exclusive(Capacity), ExclusiveStrings(Capacity)} {
+		measure.Drive(1, 1000, WriterShift, d.Append)
+		measure.Drive(1, 10, WriterShift, d.Batch)
+		if got := d.Appended(); got != 1000+10*BatchSize {
+			t.Errorf("%d events were stored", got)
+		}
+		d.Close()
 	}
 }
 
-// The bounded references keep exactly their capacity.
-func TestQueuesDropTheirOldest(t *testing.T) {
-	channel, queue := NewDropOldest(64), NewQueue(64)
-	for x := range uint64(1000) {
-		channel.Append(Make(x))
-		queue.Append(Make(x))
-	}
-	if first := <-channel.events; first.Sequence != 1000-64 || channel.Len() != 63 {
-		t.Errorf("channel: first %d, then %d more", first.Sequence, channel.Len())
-	}
-	if first, _ := queue.q.TryDequeue(); first.Sequence != 1000-64 || queue.Len() != 63 {
-		t.Errorf("queue: first %d", first.Sequence)
+func TestStringEventsDoNotAllocate(t *testing.T) {
+	for _, open := range []func(int) Design{OrderedStrings, LanesStrings, ExclusiveStrings, MutexStrings} {
+		d := open(Capacity)
+		x := uint64(0)
+		f := func() { d.Append(x); x++ }
+		measure.Drive(1, 3*Capacity, 0, d.Append)
+		if n := testing.AllocsPerRun(Capacity, f); n != 0 {
+			t.Errorf("%s: %v allocations per append", d.Name, n)
+		}
+		d.Close()
 	}
 }
 
@@ -135,5 +135,50 @@ func TestPartitionBytes(t *testing.T) {
 	// Three events alone take 96 bytes; the upper limit is the requirement.
 	if got < 96 || got > 2048 {
 		t.Errorf("a partition of 3 small events takes %.0f bytes, want at most 2048", got)
+	}
+}
+
+func TestEventBytes(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		open     func(int) Design
+		min, max float64
+	}{
+		{"mutex ring", Mutex, 32, 33},
+		{"mutex ring, strings", MutexStrings, 48, 49},
+		{"core", Ordered, 32, 36}, // three spare segments of 1,024 on 65,536 and a bit per event
+		{"core, strings", OrderedStrings, 48, 54},
+	} {
+		if got := EventBytes(c.open, Capacity); got < c.min || got > c.max {
+			t.Errorf("%s: an event takes %.2f bytes, want %v to %v", c.name, got, c.min, c.max)
+		}
+	}
+}
+
+// Two stores of the same kind must not look different, and every pair of stores counts.
+func TestIdleRatios(t *testing.T) {
+	for _, rollup := range []bool{false, true} {
+		ratios := IdleRatios(rollup, 4, 3)
+		if len(ratios) != 4 {
+			t.Fatalf("%d ratios of 4 pairs of stores", len(ratios))
+		}
+		for _, r := range ratios {
+			if r <= 0 || r > 1000 {
+				t.Errorf("rollup %v: ratio %v", rollup, r)
+			}
+		}
+	}
+}
+
+// Both ways of reading a store see the same events.
+func TestScanEventsEqualsScan(t *testing.T) {
+	s := NewOrdered(1 << 12)
+	defer func() { _ = s.Close() }()
+	for x := range uint64(3 << 12) {
+		_, _ = s.Append(Make(x))
+	}
+	total, n := Scan(s)
+	if oneByOne, m := ScanEvents(s); oneByOne != total || m != n || n != 1<<12 {
+		t.Errorf("%d events with a total of %v, one by one %d with %v", n, total, m, oneByOne)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 )
 
+// writerCounts are how many goroutines append at the same time.
+var writerCounts = []int{1, 2, 8}
+
 // benchmark runs one operation of a design with several writers.
 func benchmark(b *testing.B, writers int, open func() Design, pick func(Design) Op) {
 	b.Helper()
@@ -31,7 +34,7 @@ func at(open func(int) Design) func() Design { return func() Design { return ope
 // manyWriters runs the benchmark with 1, 2 and 8 writers.
 func manyWriters(b *testing.B, open func() Design, pick func(Design) Op) {
 	b.Helper()
-	for _, w := range []int{1, 2, 8} {
+	for _, w := range writerCounts {
 		b.Run(fmt.Sprintf("writers=%d", w), func(b *testing.B) { benchmark(b, w, open, pick) })
 	}
 }
@@ -39,12 +42,8 @@ func manyWriters(b *testing.B, open func() Design, pick func(Design) Op) {
 func BenchmarkAppend(b *testing.B) {
 	b.Run("design=core", func(b *testing.B) { manyWriters(b, at(Ordered), single) })
 	b.Run("design=lanes", func(b *testing.B) { manyWriters(b, at(Lanes), single) })
-	b.Run("design=timed", func(b *testing.B) {
-		manyWriters(b, func() Design { return Timed(Capacity, false) }, single)
-	})
-	b.Run("design=rollup", func(b *testing.B) {
-		manyWriters(b, func() Design { return Timed(Capacity, true) }, single)
-	})
+	b.Run("design=timed", func(b *testing.B) { manyWriters(b, timed, single) })
+	b.Run("design=rollup", func(b *testing.B) { manyWriters(b, rolledUp, single) })
 	b.Run("design=keyed", func(b *testing.B) {
 		manyWriters(b, func() Design { return Keyed(8, Capacity) }, single)
 	})
@@ -58,6 +57,19 @@ func BenchmarkAppendBatch64(b *testing.B) {
 	b.Run("design=producer/writers=1", func(b *testing.B) { benchmark(b, 1, at(Exclusive), batch) })
 }
 
+// Events of 48 bytes with two strings.
+func BenchmarkAppendString(b *testing.B) {
+	b.Run("design=core", func(b *testing.B) { manyWriters(b, at(OrderedStrings), single) })
+	b.Run("design=lanes", func(b *testing.B) { manyWriters(b, at(LanesStrings), single) })
+	b.Run("design=producer/writers=1", func(b *testing.B) { benchmark(b, 1, at(ExclusiveStrings), single) })
+}
+
+func BenchmarkAppendStringBatch64(b *testing.B) {
+	b.Run("design=core", func(b *testing.B) { manyWriters(b, at(OrderedStrings), batch) })
+	b.Run("design=lanes", func(b *testing.B) { manyWriters(b, at(LanesStrings), batch) })
+	b.Run("design=producer/writers=1", func(b *testing.B) { benchmark(b, 1, at(ExclusiveStrings), batch) })
+}
+
 func BenchmarkAppendTo(b *testing.B) {
 	b.Run("partition=own/writers=2", func(b *testing.B) {
 		benchmark(b, 2, func() Design { return Partitions(2, Capacity/4, ByWriter) }, single)
@@ -67,18 +79,7 @@ func BenchmarkAppendTo(b *testing.B) {
 	})
 }
 
-func BenchmarkAppendCapacity(b *testing.B) {
-	for _, c := range []int{1 << 10, 1 << 14, 1 << 18, 1 << 22} {
-		b.Run(fmt.Sprintf("design=core/capacity=%d", c), func(b *testing.B) {
-			d := Ordered(c)
-			defer d.Close()
-			measure.Drive(1, c*5/4+Capacity, 0, d.Append)
-			b.ReportAllocs()
-			b.ResetTimer()
-			measure.Drive(1, b.N, 0, d.Append)
-		})
-	}
-}
+func BenchmarkReferenceEmpty(b *testing.B) { measure.Drive(1, b.N, WriterShift, func(uint64) {}) }
 
 func BenchmarkReferenceAtomicAdd(b *testing.B) { manyWriters(b, Atomic, single) }
 
@@ -87,6 +88,10 @@ func BenchmarkReferenceFloor(b *testing.B) { manyWriters(b, at(Floor), single) }
 func BenchmarkReferenceMutexRing(b *testing.B) { manyWriters(b, at(Mutex), single) }
 
 func BenchmarkReferenceMutexRingBatch64(b *testing.B) { manyWriters(b, at(Mutex), batch) }
+
+func BenchmarkReferenceMutexRingString(b *testing.B) { manyWriters(b, at(MutexStrings), single) }
+
+func BenchmarkReferenceMutexRingStringBatch64(b *testing.B) { manyWriters(b, at(MutexStrings), batch) }
 
 func BenchmarkReferenceMutexRings(b *testing.B) {
 	b.Run("ring=own/writers=2", func(b *testing.B) {
@@ -98,7 +103,3 @@ func BenchmarkReferenceMutexRings(b *testing.B) {
 }
 
 func BenchmarkReferenceShardedMutexRing(b *testing.B) { manyWriters(b, at(Sharded), single) }
-
-func BenchmarkReferenceChannelDropOldest(b *testing.B) { manyWriters(b, at(Channel), single) }
-
-func BenchmarkReferenceXsyncMPMCQueue(b *testing.B) { manyWriters(b, at(MPMC), single) }

@@ -1,5 +1,7 @@
 package benchmarks
 
+import "github.com/ephemera-go/ephemera/core"
+
 // A Design is one way to keep the newest events, with the operations that it has. The operations drop the errors of
 // core: Appended tells afterwards whether every event was stored.
 type Design struct {
@@ -92,7 +94,7 @@ func Keyed(n, capacity int) Design {
 
 // Mutex is the mutex ring. Its scan copies under the lock and reads the copy.
 func Mutex(capacity int) Design {
-	r := NewMutexRing(capacity)
+	r := NewMutexRing[Event](capacity)
 	events := Events(BatchSize)
 	var dst []Event
 	var sum float64
@@ -144,22 +146,10 @@ func Floor(capacity int) Design {
 	return Design{Name: "floor", Append: func(x uint64) { s.Append(Make(x)) }, Appended: s.Appended, Close: func() {}}
 }
 
-// Channel is the buffered channel that drops its oldest event.
-func Channel(capacity int) Design {
-	c := NewDropOldest(capacity)
-	return Design{Name: "channel", Append: func(x uint64) { c.Append(Make(x)) }, Close: func() {}}
-}
-
-// MPMC is the bounded queue of xsync.
-func MPMC(capacity int) Design {
-	q := NewQueue(capacity)
-	return Design{Name: "xsync", Append: func(x uint64) { q.Append(Make(x)) }, Close: func() {}}
-}
-
 // ByWriter chooses the partition with the writer's number.
 func ByWriter(x uint64, n int) int { return int(x>>WriterShift) & (n - 1) }
 
 // AtRandom chooses any partition; n is a power of two.
 func AtRandom(x uint64, n int) int { return spread(x, n) }
 
-func closing(s *Store) func() { return func() { _ = s.Close() } }
+func closing[E any](s *core.Store[E]) func() { return func() { _ = s.Close() } }

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"runtime"
 
+	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 	"github.com/ephemera-go/ephemera/core"
 )
 
@@ -25,6 +26,17 @@ func PartitionBytes(n int) (float64, error) {
 	}
 	after := heap()
 	return (float64(after) - float64(before)) / float64(n), nil
+}
+
+// EventBytes returns the heap that one retained event takes in a full store of the design: the store is made, filled
+// three times, and the growth of the heap is divided by the capacity.
+func EventBytes(open func(capacity int) Design, capacity int) float64 {
+	before := heap()
+	d := open(capacity)
+	measure.Drive(1, 3*capacity, 0, d.Append)
+	after := heap()
+	d.Close() // after the measurement, so that the store is alive until then
+	return (float64(after) - float64(before)) / float64(capacity)
 }
 
 // heap returns the bytes in use. Two collections, since the first one only moves what pools hold aside.

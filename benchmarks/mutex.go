@@ -6,27 +6,29 @@ import (
 )
 
 // A MutexRing is the obvious bounded store: an array, a counter and a mutex. It is the main reference.
-type MutexRing struct {
+type MutexRing[E any] struct {
 	mu     sync.Mutex
 	n      uint64
-	events []Event
+	events []E
 	_      [88]byte // two rings share no cache line
 }
 
 // NewMutexRing makes a ring; the capacity is a power of two.
-func NewMutexRing(capacity int) *MutexRing { return &MutexRing{events: make([]Event, capacity)} }
+func NewMutexRing[E any](capacity int) *MutexRing[E] {
+	return &MutexRing[E]{events: make([]E, capacity)}
+}
 
 // NewMutexRings makes n rings that share the capacity.
-func NewMutexRings(n, capacity int) []*MutexRing {
-	rings := make([]*MutexRing, n)
+func NewMutexRings(n, capacity int) []*MutexRing[Event] {
+	rings := make([]*MutexRing[Event], n)
 	for i := range rings {
-		rings[i] = NewMutexRing(capacity / n)
+		rings[i] = NewMutexRing[Event](capacity / n)
 	}
 	return rings
 }
 
 // Append stores e.
-func (r *MutexRing) Append(e Event) {
+func (r *MutexRing[E]) Append(e E) {
 	r.mu.Lock()
 	r.events[r.n&uint64(len(r.events)-1)] = e
 	r.n++
@@ -34,7 +36,7 @@ func (r *MutexRing) Append(e Event) {
 }
 
 // AppendBatch stores the events under one lock.
-func (r *MutexRing) AppendBatch(events []Event) {
+func (r *MutexRing[E]) AppendBatch(events []E) {
 	r.mu.Lock()
 	for i := range events {
 		r.events[r.n&uint64(len(r.events)-1)] = events[i]
@@ -44,14 +46,14 @@ func (r *MutexRing) AppendBatch(events []Event) {
 }
 
 // Appended returns how many events were ever stored.
-func (r *MutexRing) Appended() uint64 {
+func (r *MutexRing[E]) Appended() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.n
 }
 
 // Copy returns what the ring holds, in dst if that is large enough. The order is that of the slots.
-func (r *MutexRing) Copy(dst []Event) []Event {
+func (r *MutexRing[E]) Copy(dst []E) []E {
 	r.mu.Lock()
 	dst = append(dst[:0], r.events[:min(r.n, uint64(len(r.events)))]...)
 	r.mu.Unlock()
@@ -62,7 +64,7 @@ func (r *MutexRing) Copy(dst []Event) []Event {
 const shards = 8
 
 // A ShardedRing is eight mutex rings. A writer takes the first free one from a random start.
-type ShardedRing struct{ rings []*MutexRing }
+type ShardedRing struct{ rings []*MutexRing[Event] }
 
 // NewShardedRing makes a ring of eight that share the capacity.
 func NewShardedRing(capacity int) *ShardedRing {

@@ -1,10 +1,6 @@
 package benchmarks
 
-import (
-	"sync/atomic"
-
-	"github.com/puzpuzpuz/xsync/v4"
-)
+import "sync/atomic"
 
 // A Counter is the least that any shared append can cost: one atomic add.
 type Counter struct {
@@ -50,52 +46,3 @@ func (s *Slots) Append(e Event) {
 
 // Appended returns how many events were ever stored.
 func (s *Slots) Appended() uint64 { return s.n.Load() }
-
-// A DropOldest is a buffered channel from which a writer that finds it full takes one event away.
-type DropOldest struct{ events chan Event }
-
-// NewDropOldest makes a channel of the given capacity.
-func NewDropOldest(capacity int) *DropOldest { return &DropOldest{make(chan Event, capacity)} }
-
-// Append sends e.
-func (d *DropOldest) Append(e Event) {
-	for {
-		select {
-		case d.events <- e:
-			return
-		default:
-		}
-		select {
-		case <-d.events:
-		default:
-		}
-	}
-}
-
-// Len returns how many events it holds.
-func (d *DropOldest) Len() int { return len(d.events) }
-
-// A Queue is the bounded queue of xsync, which drops its oldest event when it is full.
-type Queue struct {
-	q *xsync.MPMCQueue[Event]
-}
-
-// NewQueue makes a queue of the given capacity.
-func NewQueue(capacity int) *Queue { return &Queue{xsync.NewMPMCQueue[Event](capacity)} }
-
-// Append stores e.
-func (q *Queue) Append(e Event) {
-	for !q.q.TryEnqueue(e) {
-		q.q.TryDequeue()
-	}
-}
-
-// Len empties the queue and returns how many events it held.
-func (q *Queue) Len() (n int) {
-	for {
-		if _, ok := q.q.TryDequeue(); !ok {
-			return n
-		}
-		n++
-	}
-}

@@ -3,7 +3,6 @@ package benchmarks
 import (
 	"fmt"
 	"runtime"
-	"strconv"
 
 	"github.com/ephemera-go/ephemera/core"
 )
@@ -31,16 +30,12 @@ func NewTimed(capacity int) *Store {
 
 // NewByKey makes a store of n partitions chosen by one of 16 keys.
 func NewByKey(n, capacity int) *Store {
-	var names [16]string
-	for i := range names {
-		names[i] = "sensor-" + strconv.Itoa(i)
-	}
-	key := func(e Event) string { return names[e.Key%16] }
+	key := func(e Event) string { return texts[e.Key%16] }
 	return open(core.Options[Event]{Capacity: capacity, Partitions: n, Key: key})
 }
 
 // open panics on an error, which only wrong options can cause.
-func open(o core.Options[Event]) *Store {
+func open[E any](o core.Options[E]) *core.Store[E] {
 	s, err := core.New(o)
 	if err != nil {
 		panic(fmt.Sprintf("benchmarks: %v", err))
@@ -61,7 +56,7 @@ func NewRollup(s *Store) *core.Rollup[Event, core.Summary] {
 func Numbers() core.Monoid[Event, core.Summary] { return core.Numbers(Value) }
 
 // NewProducer makes the exclusive writer of a partition.
-func NewProducer(s *Store, partition int) *core.Producer[Event] {
+func NewProducer[E any](s *core.Store[E], partition int) *core.Producer[E] {
 	p, err := s.Producer(partition)
 	if err != nil {
 		panic(fmt.Sprintf("benchmarks: %v", err))
@@ -76,6 +71,17 @@ func Scan(s *Store) (total float64, n int) {
 	for _, run := range c.Runs() {
 		total += Total(run)
 		n += len(run)
+	}
+	return total, n
+}
+
+// ScanEvents is Scan event by event, in order.
+func ScanEvents(s *Store) (total float64, n int) {
+	c := s.Cut()
+	defer c.Close()
+	for _, e := range c.All() {
+		total += e.Value
+		n++
 	}
 	return total, n
 }

@@ -9,14 +9,7 @@ import (
 	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 )
 
-// An idle rollup costs so little that two long runs cannot show it. Short groups of appends alternate between two
-// stores, and their means are compared. Fresh pairs of stores take turns, because where a store happens to lie in
-// memory can matter more than what is measured.
-const (
-	group      = 1 << 12 // appends whose mean is one value: whole segments, so that each does the same maintenance
-	groupPairs = 64      // per pair of stores
-	storePairs = 8       // per round
-)
+const groupPairs = 64 // pairs of groups of appends per pair of stores
 
 func rollupJobs() []job {
 	return []job{
@@ -26,41 +19,13 @@ func rollupJobs() []job {
 	}
 }
 
-// idleRollup adds one ratio for each pair of stores: the median over its pairs of groups.
+// idleRollup adds one ratio for each pair of stores.
 func idleRollup(s *session) error {
-	for pair := range max(2, storePairs/s.divisor) {
-		var d [2]benchmarks.Design // without, with
-		for k := range d {
-			i := (k + pair) & 1 // the second one made may get better memory
-			d[i] = benchmarks.Timed(benchmarks.Capacity, i == 1)
-		}
-		for i := range d {
-			measure.Drive(1, laps*benchmarks.Capacity, 0, d[i].Append)
-		}
-		s.add("idle rollup", "", measure.Summarize(alternate(d, max(4, s.ops(groupPairs)))).Median)
-		d[0].Close()
-		d[1].Close()
+	stores := max(2, benchmarks.IdleStores/s.divisor)
+	for _, ratio := range benchmarks.IdleRatios(true, stores, max(4, s.ops(groupPairs))) {
+		s.add("idle rollup", "", ratio)
 	}
 	return nil
-}
-
-// alternate returns, for each pair of groups, the mean cost with the rollup over that without.
-func alternate(d [2]benchmarks.Design, pairs int) []float64 {
-	ratios := make([]float64, 0, pairs)
-	for p := range pairs {
-		var took [2]time.Duration
-		for k := range d {
-			i := (k + p) & 1 // neither is always second
-			op := d[i].Append
-			start := time.Now()
-			for x := range uint64(group) {
-				op(x)
-			}
-			took[i] = time.Since(start)
-		}
-		ratios = append(ratios, float64(took[1])/float64(took[0]))
-	}
-	return ratios
 }
 
 // queryInterval is how often a loaded rollup is asked.

@@ -7,15 +7,17 @@ import (
 )
 
 const (
-	exact   = 1 << 12 // nanoseconds below which every value has a bucket of its own
-	sub     = 64      // buckets per doubling above
-	subBits = 6
-	maxBits = 43 // 2.4 hours
+	exactBits = 12
+	exact     = 1 << exactBits // nanoseconds below which every value has a bucket of its own
+	subBits   = 8
+	sub       = 1 << subBits // buckets per doubling above
+	shift     = exactBits - subBits
+	maxBits   = 43 // 2.4 hours
 )
 
-// A Histogram counts durations: exact to the nanosecond below 4 us, to 1.6 % above.
+// A Histogram counts durations: exact to the nanosecond below 4 us, to 0.4 % above.
 type Histogram struct {
-	counts [exact + sub*(maxBits-12)]uint64
+	counts [exact + sub*(maxBits-exactBits)]uint64
 	total  uint64
 }
 
@@ -30,8 +32,8 @@ func bucket(d time.Duration) int {
 		return int(max(d, 0))
 	}
 	d = min(d, 1<<maxBits-1)
-	e := bits.Len64(uint64(d)) - 13 // doublings above exact
-	return exact + e*sub + int(d>>(e+subBits))&(sub-1)
+	e := bits.Len64(uint64(d)) - exactBits - 1 // doublings above exact
+	return exact + e*sub + int(d>>(e+shift))&(sub-1)
 }
 
 // lowest returns the least duration of a bucket.
@@ -40,7 +42,7 @@ func lowest(bucket int) time.Duration {
 		return time.Duration(bucket)
 	}
 	e := (bucket - exact) / sub
-	return time.Duration(sub+(bucket-exact)%sub) << (e + subBits)
+	return time.Duration(sub+(bucket-exact)%sub) << (e + shift)
 }
 
 // Merge adds the counts of o.
@@ -73,14 +75,14 @@ func (h *Histogram) Quantile(q float64) float64 {
 
 // Latency times every single operation. The cost of the clock is part of what it counts; see what an empty operation
 // gives.
-func Latency(writers, total, shift int, op func(x uint64)) *Histogram {
+func Latency(writers, total, writerShift int, op func(x uint64)) *Histogram {
 	all := make([]Histogram, writers)
 	each := max(1, total/writers)
 	var wg sync.WaitGroup
 	begin := make(chan struct{})
 	for w := range all {
 		wg.Go(func() {
-			h, x := &all[w], uint64(w)<<shift
+			h, x := &all[w], uint64(w)<<writerShift
 			<-begin
 			start := time.Now()
 			for range each {

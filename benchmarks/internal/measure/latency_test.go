@@ -13,13 +13,13 @@ func TestBucketsAreExactBelowAndCloseAbove(t *testing.T) {
 		}
 	}
 	last := exact - 1
-	for d := time.Duration(exact); d < 1<<maxBits; d += d/200 + 1 {
+	for d := time.Duration(exact); d < 1<<maxBits; d += d/800 + 1 {
 		b := bucket(d)
 		if b < last || b > last+1 {
 			t.Fatalf("bucket of %v is %d after %d: a gap", d, b, last)
 		}
 		last = b
-		if got := lowest(b); got > d || float64(d-got) > float64(d)/sub {
+		if got := lowest(b); got > d || float64(d-got) > 0.005*float64(d) {
 			t.Fatalf("%v became %v", d, got)
 		}
 	}
