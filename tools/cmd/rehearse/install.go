@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ephemera-go/ephemera/tools/internal/modset"
@@ -46,7 +47,7 @@ func (s *stage) program(ctx context.Context, temp string) error {
 	}
 	then := exec.CommandContext(ctx, "sh", "-c", s.then)
 	then.Dir, then.Stdout, then.Stderr = s.root, s.log, s.log
-	then.Env = append(s.env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	then.Env = append(slices.Clone(s.env), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if err := then.Run(); err != nil {
 		s.problem(m, "%s: %v", s.then, err)
 	}

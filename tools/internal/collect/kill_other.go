@@ -1,0 +1,8 @@
+//go:build !unix
+
+package collect
+
+import "os/exec"
+
+// killGroup leaves it at killing the command alone.
+func killGroup(*exec.Cmd) {}

@@ -1,0 +1,121 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Names are the benchmarks of both sides, in the order in which they run.
+type Names struct {
+	Head, Base []string
+	// CPU is what head's program calls its processor; it may be empty.
+	CPU string
+}
+
+// List runs each benchmark that may match a glob once, to learn the names of sub-benchmarks, and returns those that wanted
+// accepts. In a glob * stands for any run of characters and ? for one.
+func (s *Session) List(ctx context.Context, globs []string, wanted func(name string) bool) (Names, error) {
+	s.options.Progress("listing benchmarks")
+	var names Names
+	s.listed, s.vanished = map[string]result{}, nil
+	results, err := s.head.list(ctx, globs)
+	if err != nil {
+		return Names{}, err
+	}
+	for _, r := range results {
+		if wanted(r.name) {
+			names.Head, names.CPU = append(names.Head, r.name), r.header.get("cpu")
+			s.listed[r.name] = r
+		}
+	}
+	if s.base == nil {
+		return names, nil
+	}
+	if results, err = s.base.list(ctx, globs); err != nil {
+		return Names{}, err
+	}
+	for _, r := range results {
+		if !wanted(r.name) {
+			continue
+		}
+		names.Base = append(names.Base, r.name)
+		if _, ok := s.listed[r.name]; !ok {
+			s.vanished = append(s.vanished, r)
+		}
+	}
+	return names, nil
+}
+
+// Measure runs the cases, which List must have found, until undecided returns none of their names or a limit is reached.
+// Everything goes to the log, together with what List found and no case names. Failures are benchmarks without figures that
+// count; an error means that nothing counts.
+func (s *Session) Measure(ctx context.Context, cases []Case, limits Limits, log *Log, undecided func() ([]string, error)) ([]Failure, error) {
+	begin := time.Now()
+	if err := s.noteListed(cases, log); err != nil {
+		return nil, err
+	}
+	r := &rounds{
+		limits: limits,
+		run: func(ctx context.Context, side Side, name string) (result, error) {
+			return s.program(side).measure(ctx, name)
+		},
+		keep:      log.write,
+		undecided: undecided,
+		elapsed:   func() time.Duration { return time.Since(begin) },
+		progress:  s.options.Progress,
+	}
+	var timed []Case
+	var failures []Failure
+	for _, c := range cases {
+		if c.Time {
+			timed = append(timed, c)
+		}
+		if !c.Instructions {
+			continue
+		}
+		s.options.Progress("counting instructions of " + c.Name)
+		err := s.instructions(ctx, c, log, func() bool { return r.elapsed() < limits.Time })
+		switch {
+		case errors.Is(err, ErrProcess), errors.Is(err, ErrTime), errors.Is(err, ErrNoValgrind):
+			failures = append(failures, Failure{Name: c.Name, Instructions: true, Err: err})
+			s.options.Progress(fmt.Sprintf("the instructions of %s are not counted", c.Name))
+		case err != nil:
+			return nil, err
+		}
+	}
+	if err := r.measure(ctx, timed); err != nil {
+		return nil, err
+	}
+	return append(failures, r.failures...), nil
+}
+
+// noteListed begins the log with what will not be measured, so that whoever reads it knows of it.
+func (s *Session) noteListed(cases []Case, log *Log) error {
+	if s.base != nil {
+		if err := log.note(Base, s.vanished); err != nil {
+			return err
+		}
+	}
+	measured := map[string]bool{}
+	for _, c := range cases {
+		measured[c.Name] = true
+	}
+	var rest []result
+	for _, name := range slices.Sorted(maps.Keys(s.listed)) {
+		if !measured[name] {
+			rest = append(rest, s.listed[name])
+		}
+	}
+	return log.note(Head, rest)
+}
+
+func (s *Session) program(side Side) *Program {
+	if side == Base {
+		return s.base
+	}
+	return s.head
+}

@@ -1,0 +1,126 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Program is the built test program of one side.
+type Program struct {
+	side  Side
+	file  string
+	dir   string // the package's folder, where go test runs programs too
+	time  string // the argument of -test.benchtime
+	limit time.Duration
+}
+
+// build compiles the package in its own tree, so with its own go.mod and workspace.
+func (s *Session) build(ctx context.Context, side Side, dir string) (*Program, error) {
+	o := s.options
+	s.options.Progress(fmt.Sprintf("building %s of %s", o.Package, side))
+	folders, err := tool(ctx, dir, nil, "go", "list", "-f", "{{.Dir}}", "--", o.Package)
+	if strings.HasPrefix(o.Package, "-") {
+		// What stands behind -- is a package for go list, but an argument of the test program for go test.
+		err = errors.New("a package does not begin with a dash")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("collect: build %s of %s: %w", o.Package, side, err)
+	}
+	if n := len(strings.Fields(folders)); folders == "" || strings.Contains(folders, "\n") {
+		return nil, fmt.Errorf("collect: build %s of %s: want one package, found %d", o.Package, side, n)
+	}
+	p := &Program{side: side, file: filepath.Join(s.temp, string(side)+".test"), dir: folders, time: o.BenchTime, limit: o.ProcessTime}
+	// Without paths in them, the programs of equal sources are equal to the byte.
+	if _, err := tool(ctx, dir, nil, "go", "test", "-c", "-trimpath", "-o", p.file, o.Package); err != nil {
+		return nil, fmt.Errorf("collect: build %s of %s: %w", o.Package, side, err)
+	}
+	if _, err := os.Stat(p.file); err != nil {
+		return nil, fmt.Errorf("collect: build %s of %s: it has no test files", o.Package, side)
+	}
+	return p, nil
+}
+
+// measure runs one benchmark in a process of its own.
+func (p *Program) measure(ctx context.Context, name string) (result, error) {
+	stdout, err := p.run(ctx, name, p.limit, p.file, benchArgs(exactly(name), p.time)...)
+	if err != nil {
+		return result{}, err
+	}
+	results := parseOutput(stdout)
+	if len(results) != 1 || results[0].name != name {
+		return result{}, processError(p, name, fmt.Errorf("want its result and no other, got %d", len(results)), stdout)
+	}
+	return results[0], nil
+}
+
+// list runs everything that may match the globs once and returns the results: the only way to learn the names of
+// sub-benchmarks.
+func (p *Program) list(ctx context.Context, globs []string) ([]result, error) {
+	patterns := make([]string, len(globs))
+	for i, g := range globs {
+		patterns[i] = covering(g)
+	}
+	stdout, err := p.run(ctx, "", time.Duration(1+len(globs))*p.limit, p.file, benchArgs(strings.Join(patterns, "|"), "1x")...)
+	if err != nil {
+		return nil, err
+	}
+	return parseOutput(stdout), nil
+}
+
+func benchArgs(pattern, benchTime string) []string {
+	return []string{"-test.run=^$", "-test.bench=" + pattern, "-test.benchtime=" + benchTime, "-test.count=1", "-test.benchmem"}
+}
+
+// run executes a command that runs the program. A failure of its own is an ErrProcess; the end of ctx is not.
+func (p *Program) run(ctx context.Context, name string, limit time.Duration, command string, args ...string) ([]byte, error) {
+	stdout, stderr, err := p.exec(ctx, name, limit, command, args...)
+	if err == nil && failed(stdout) {
+		err = processError(p, name, errors.New("it printed FAIL"), append(stdout, stderr...))
+	}
+	return stdout, err
+}
+
+func (p *Program) exec(ctx context.Context, name string, limit time.Duration, command string, args ...string) (stdout, stderr []byte, err error) {
+	timed, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	stdout, stderr, err = output(timed, p.dir, nil, command, args...)
+	switch {
+	case err == nil:
+		return stdout, stderr, nil
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	case timed.Err() != nil:
+		err = fmt.Errorf("it took more than %v", limit)
+	}
+	return nil, nil, processError(p, name, err, append(stdout, stderr...))
+}
+
+// exactly is the pattern of one benchmark: an expression for each level.
+func exactly(name string) string {
+	levels := strings.Split(name, "/")
+	for i, level := range levels {
+		levels[i] = "^" + regexp.QuoteMeta(level) + "$"
+	}
+	return strings.Join(levels, "/")
+}
+
+// covering is a pattern that matches all that a glob matches, and more: what a wildcard stands for may hold slashes, so
+// from the first one on any level may follow.
+func covering(glob string) string {
+	fixed := glob
+	i := strings.IndexAny(glob, "*?")
+	if i >= 0 {
+		fixed = glob[:i]
+	}
+	pattern := exactly(fixed)
+	if i >= 0 {
+		return strings.TrimSuffix(pattern, "$")
+	}
+	return pattern
+}
