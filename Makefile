@@ -112,6 +112,28 @@ fuzz: ## every fuzz target for FUZZTIME (10s; 5000x counts runs)
 reliability: ## the soak programme for EPHEMERA_HOURS (1) with EPHEMERA_SEED
 	EPHEMERA_HOURS=$(EPHEMERA_HOURS) EPHEMERA_SEED=$(EPHEMERA_SEED) go test ./verify -run TestReliability -v -count 1 -timeout 0
 
+# The newest release of core, or the commit that benchmarks/BASE names, moved only on purpose.
+BASE ?= $(or $(shell git tag --list 'core/v*' --sort=-v:refname | head -n 1),$(shell awk '!/^\#/ && NF { print $$1 }' benchmarks/BASE))
+
+.PHONY: gate
+gate: ## judge benchmarks/budgets.txt, against the revision BASE; flags in GATEARGS
+	@mkdir -p out
+	go build -o out/benchgate ./tools/cmd/benchgate
+	out/benchgate run --base $(BASE) --head . --package ./benchmarks \
+		--budgets benchmarks/budgets.txt --out out/gate.txt $(GATEARGS)
+
+.PHONY: gate-proof
+gate-proof: ## slow the append down by a few percent and see the gate fail
+	go test -tags gateproof ./tools/cmd/benchgate -run TestGateProof -count 1 -timeout 30m -v
+
+.PHONY: gate-recipe
+gate-recipe: ## follow docs/benchgate.md in a foreign module, with benchgate as users get it
+	go run ./tools/cmd/rehearse -install tools/cmd/benchgate -then tools/cmd/benchgate/testdata/recipe.sh
+
+.PHONY: bench-report
+bench-report: ## measure everything and write docs/benchmarks.md; flags in REPORTARGS
+	go run ./benchmarks/cmd/report $(REPORTARGS)
+
 .PHONY: bench
 bench: ## the benchmark runner; flags in BENCHARGS
 	go run ./benchmarks/cmd/bench $(BENCHARGS)
