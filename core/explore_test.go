@@ -103,8 +103,8 @@ func (l *lab) reader(batches ...[]uint64) func() {
 		if second := l.read(&c); !slices.Equal(first, second) {
 			explore.Fail("the cut changed from %v to %v", first, second)
 		}
-		if uint64(len(first)) > l.p.cap {
-			explore.Fail("the cut shows %d events, the capacity is %d", len(first), l.p.cap)
+		if uint64(len(first)) > l.p.cap.Load() {
+			explore.Fail("the cut shows %d events, the capacity is %d", len(first), l.p.cap.Load())
 		}
 		for _, b := range batches {
 			l.together(first, b)
@@ -181,7 +181,7 @@ func (l *lab) account(appended uint64) error {
 	if g.Appended != appended || g.InFlight != 0 || !g.Balanced() || g.OpenCuts != 0 {
 		return fmt.Errorf("%d events, ledger %+v", appended, g)
 	}
-	want := min(appended, l.p.cap)
+	want := min(appended, l.p.cap.Load())
 	if l.p.maxBytes > 0 {
 		want = min(want, uint64(l.p.maxBytes))
 	}
@@ -247,6 +247,8 @@ var programs = []program{
 	{"a producer comes and goes", 2, production},
 	{"a producer takes over while closing", 2, takeover},
 	{"a producer, its batch and a cut", 3, exclusive},
+	{"growing, a writer and a cut", 2, func(t *testing.T) ([]func(), func() error) { return resized(t, 1, 3) }},
+	{"shrinking, a writer and a cut", 2, func(t *testing.T) ([]func(), func() error) { return resized(t, 3, 1) }},
 	{"closing", 2, closing},
 	{"closing under a producer", 3, closingOwned},
 	{"a producer leaves a closed partition", 3, leaving},

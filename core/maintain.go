@@ -129,8 +129,8 @@ func (p *partition[E]) retire(reserved uint64) {
 // lowest returns the logical head when the given number of offsets is reserved.
 func (p *partition[E]) lowest(reserved uint64) uint64 {
 	low := p.floor.Load()
-	if reserved > p.cap {
-		low = max(low, reserved-p.cap)
+	if n := p.cap.Load(); reserved > n {
+		low = max(low, reserved-n)
 	}
 	return low
 }

@@ -25,8 +25,8 @@ type partition[E any] struct {
 	start   uint64                      // sequence of offset 0
 	index   int
 	conf    *config[E]
-	cap     uint64 // events
-	unit    int    // slots of a full-grown segment
+	cap     atomicx.Uint64 // events; Resize changes it
+	unit    int            // slots of a full-grown segment
 	state   atomicx.Uint32
 	owner   atomicx.Uint32 // 1 while a Producer owns the partition
 	arrival bool           // segments record arrival times
@@ -59,7 +59,8 @@ type config[E any] struct {
 }
 
 func newPartition[E any](c *config[E], index, capacity int, start uint64) *partition[E] {
-	p := &partition[E]{start: start, index: index, conf: c, arrival: c.arrival, cap: uint64(capacity), unit: unitFor(capacity)}
+	p := &partition[E]{start: start, index: index, conf: c, arrival: c.arrival, unit: unitFor(capacity)}
+	p.cap.Store(uint64(capacity))
 	s := newSegment[E](0, min(p.unit, minSegment), c.arrival)
 	s.resv.Store(openWord(0))
 	p.tail.Store(s)
@@ -73,7 +74,7 @@ func newPartition[E any](c *config[E], index, capacity int, start uint64) *parti
 func (p *partition[E]) pendingLimit() int {
 	events := p.conf.maxPending
 	if events == 0 {
-		events = int(min(max(4*p.cap, 1<<16), 1<<20))
+		events = int(min(max(4*p.cap.Load(), 1<<16), 1<<20))
 	}
 	return events / p.unit
 }

@@ -26,12 +26,13 @@ func (c *section[E]) open(p *partition[E], flag uint64) {
 	h := p.pin()
 	f := p.head.Load()
 	m := p.hint.Load()
+	capacity := p.cap.Load() // behind the head and the watermark, before the floor: see resize
 	floor := p.floor.Load()
 	t := p.tail.Load()
 	r := t.reserved(t.resv.Load())
 	lo := floor
-	if r > p.cap {
-		lo = max(lo, r-p.cap)
+	if r > capacity {
+		lo = max(lo, r-capacity)
 	}
 	h.narrow(f.id.Load(), t.id.Load(), flag)            // newer segments may be reused although this cut stays open
 	c.p, c.pin, c.first, c.last, c.from = p, h, f, t, m // c is fresh; assigning all of it would cost as much as a pin

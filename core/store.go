@@ -144,7 +144,7 @@ func (s *Store[E]) Keys() *Keys { return s.keys }
 func (s *Store[E]) Capacity() int {
 	n := 0
 	for _, p := range s.all() {
-		n += int(p.cap)
+		n += int(p.cap.Load())
 	}
 	return n
 }
@@ -188,7 +188,7 @@ func (s *Store[E]) Full() bool {
 
 func (p *partition[E]) full() bool {
 	q := p.next()
-	return q-min(q, p.floor.Load()) >= p.cap
+	return q-min(q, p.floor.Load()) >= p.cap.Load()
 }
 
 // Close refuses appends from now on, delivers what OnDiscard is owed and stops the background goroutine. Events stay
