@@ -1,0 +1,3 @@
+module github.com/ephemera-go/ephemera/sinks
+
+go 1.25.0

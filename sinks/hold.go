@@ -1,0 +1,119 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// A Lease is held and renewed in the background until Close. Its methods are safe for concurrent use.
+type Lease struct {
+	store      io.Closer
+	ttl        time.Duration
+	generation uint64
+	stop       context.CancelFunc
+	done       chan struct{} // closed when the renewing goroutine has ended
+	lost       chan struct{}
+	cause      error // set before lost is closed
+
+	once     sync.Once
+	closeErr error
+}
+
+// Hold acquires the lease of a store and renews it every third of its TTL. ctx is for acquiring only. The caller must
+// close the Lease, before the store.
+func Hold(ctx context.Context, store io.Closer, c Claim) (*Lease, error) {
+	c, err := c.check()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	generation, err := Acquire(ctx, store, c)
+	if err != nil {
+		return nil, err
+	}
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &Lease{
+		store: store, ttl: c.TTL, generation: generation, stop: stop,
+		done: make(chan struct{}), lost: make(chan struct{}),
+	}
+	go l.renew(renewing, begin)
+	return l, nil
+}
+
+// Generation returns the fencing generation: greater than that of every earlier holder.
+func (l *Lease) Generation() uint64 { return l.generation }
+
+// Lost is closed when the lease is gone: taken over, the store closed, or not renewed for a whole TTL, in which case
+// somebody may have taken over. The holder should stop writing; the store refuses writes once it was taken over.
+func (l *Lease) Lost() <-chan struct{} { return l.lost }
+
+// Err returns why the lease was lost, or nil as long as it is not.
+func (l *Lease) Err() error {
+	select {
+	case <-l.lost:
+		return l.cause
+	default:
+		return nil
+	}
+}
+
+// Close stops renewing and releases the lease. Giving up a lease that was lost, or that of a closed store, is no error.
+// It is idempotent.
+func (l *Lease) Close() error {
+	l.once.Do(func() {
+		l.stop()
+		<-l.done
+		// The renewing context is over; releasing must not hang with a hung store either.
+		ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
+		defer cancel()
+		err := Release(ctx, l.store)
+		if !errors.Is(err, ErrFenced) && !errors.Is(err, ErrClosed) {
+			l.closeErr = err
+		}
+	})
+	return l.closeErr
+}
+
+func (l *Lease) renew(ctx context.Context, renewed time.Time) {
+	defer close(l.done)
+	tick := time.NewTicker(l.ttl / 3)
+	defer tick.Stop()
+	var failure error // of the attempts since the last success, the one that says most
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		begin := time.Now()
+		attempt, cancel := context.WithDeadline(ctx, renewed.Add(l.ttl))
+		err := Renew(attempt, l.store)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			renewed, failure = begin, nil
+			continue
+		case errors.Is(err, ErrFenced), errors.Is(err, ErrClosed), errors.Is(err, ErrInvalid):
+			l.lose(err)
+			return
+		}
+		if failure == nil || !errors.Is(err, context.DeadlineExceeded) {
+			failure = err
+		}
+		if time.Since(renewed) >= l.ttl {
+			l.lose(fmt.Errorf("sinks: lease not renewed for %v: %w", l.ttl, failure))
+			return
+		}
+	}
+}
+
+func (l *Lease) lose(cause error) {
+	l.cause = cause
+	close(l.lost)
+}
