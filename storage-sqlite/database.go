@@ -1,0 +1,129 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// A database is a file of ours, opened.
+type database struct {
+	path    string
+	options Options
+	writer  *Writer // nil when read-only
+	readers *sql.DB
+	closed  atomic.Bool // for contents of blobs, which may outlive the store
+}
+
+func openDatabase(ctx context.Context, path string, given *Options) (*database, error) {
+	o, err := given.check()
+	if err != nil {
+		return nil, err
+	}
+	if path, err = absolute(path); err != nil {
+		return nil, err
+	}
+	exists, err := inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	if !exists && o.ReadOnly {
+		return nil, sinks.ErrNotFound
+	}
+	if exists {
+		if err := probe(ctx, path, o); err != nil {
+			return nil, err
+		}
+	}
+	db := &database{path: path, options: o}
+	if err := db.open(ctx); err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	return db, nil
+}
+
+func (db *database) open(ctx context.Context) (err error) {
+	if !db.options.ReadOnly {
+		if db.writer, err = openWriter(ctx, db.path, db.options, true); err != nil {
+			return err
+		}
+		if err := migrate(ctx, db.writer); err != nil {
+			return err
+		}
+	}
+	if db.readers, err = openReaders(db.path, db.options); err != nil {
+		return err
+	}
+	return db.readers.PingContext(ctx)
+}
+
+func (db *database) close() error {
+	db.closed.Store(true)
+	var errs []error
+	if db.readers != nil { // first, so that they are not in the way of emptying the log
+		errs = append(errs, translate(db.readers.Close()))
+	}
+	if db.writer != nil {
+		errs = append(errs, db.writer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// write runs f in a transaction if the lease l allows this handle to write.
+func (db *database) write(ctx context.Context, l *lease, f func(tx *Tx) error) error {
+	if db.writer == nil {
+		return sinks.ErrReadOnly
+	}
+	return ofOurSchema(db.writer.Do(ctx, func(tx *Tx) error {
+		if err := l.allow(tx); err != nil {
+			return err
+		}
+		return f(tx)
+	}))
+}
+
+// probe looks at a file and refuses what must be left alone.
+func probe(ctx context.Context, path string, o Options) error {
+	query := url.Values{"_busy_timeout": {strconv.FormatInt(o.BusyTimeout.Milliseconds(), 10)}, "_query_only": {"1"}}
+	switch {
+	case holds(path + "-journal"):
+		// A crash interrupted a change outside of WAL mode. What the file holds shows only when SQLite undoes it.
+		query.Set("mode", "rw")
+	case holds(path + "-wal"):
+		query.Set("mode", "ro")
+	default:
+		// Otherwise SQLite would leave a log and its index beside a file of somebody else that is in WAL mode.
+		query.Set("mode", "ro")
+		query.Set("immutable", "1")
+	}
+	db, err := sql.Open(driverName, source(path, query))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	id, err := identify(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if o.ReadOnly && (id.kind != ours || id.version < migrations.last()) {
+		return fmt.Errorf("%w: the database must be migrated first; open it for writing once", sinks.ErrReadOnly)
+	}
+	return nil
+}
+
+func holds(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
+}

@@ -1,0 +1,271 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+func TestVersionGate(t *testing.T) {
+	for version, good := range map[string]bool{
+		"3.51.3": true, "3.51.4": true, "3.52.0": true, "3.60": true, "4.0.0": true, "3.51.3.1": true,
+		"3.51.2": false, "3.50.9": false, "2.99.99": false, "3.51": false, "3.7.0": false, "": false, "three": false,
+	} {
+		if err := checkVersion(version); (err == nil) != good || err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+}
+
+func TestTimesAreFixedWidth(t *testing.T) {
+	before := ""
+	for _, at := range []time.Time{
+		time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
+		time.Date(1677, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(1999, 12, 31, 19, 30, 0, 0, time.FixedZone("", -5*3600)),
+		time.Date(2024, 2, 29, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+	} {
+		got := formatTime(at)
+		if want := at.UTC().Format(timeLayout); got != want || len(got) != len(timeLayout) || got <= before {
+			t.Errorf("%v: %s after %s, want %s", at, got, before, want)
+		}
+		before = got
+	}
+}
+
+// TestQueueIsFair: who comes first is let in first, and a place that was given up goes to the next one.
+func TestQueueIsFair(t *testing.T) {
+	var q queue
+	if err := q.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(n int) {
+		for {
+			q.mu.Lock()
+			length := len(q.waiting)
+			q.mu.Unlock()
+			if length == n {
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+	var order []int // guarded by q
+	var group sync.WaitGroup
+	for i := range 10 {
+		group.Go(func() {
+			if err := q.enter(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+			order = append(order, i)
+			q.leave()
+		})
+		waiting(i + 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		group.Go(func() {
+			if err := q.enter(ctx); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+		waiting(i + 2)
+		cancel()
+		waiting(i + 1)
+	}
+	q.leave()
+	group.Wait()
+	if !slices.Equal(order, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+		t.Errorf("order %v", order)
+	}
+}
+
+// TestForwardMigration: a newer version adds to the schema, one that fails changes nothing.
+func TestForwardMigration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	ctx := t.Context()
+	open := func() (*signalStore, error) {
+		db, err := openDatabase(ctx, path, nil)
+		if err != nil {
+			return nil, err
+		}
+		return newSignalStore(db), nil
+	}
+	s, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sinks.Signal{Sequence: 1, Time: time.Unix(0, 0).UTC(), Name: "kept"}
+	if err := errors.Join(s.Append(ctx, []sinks.Signal{want}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	released := migrations
+	defer func() { migrations = released }()
+
+	migrations = slices.Concat(released, migrationList{{2, "bad", "CREATE TABLE extra (a) STRICT; CREATE TABLE half (a TEXT"}})
+	if _, err := open(); err == nil {
+		t.Fatal("a broken migration was applied")
+	}
+	migrations = slices.Concat(released, migrationList{
+		{2, "extra", "CREATE TABLE extra (a TEXT) STRICT"},
+		{3, "more", "ALTER TABLE extra ADD COLUMN b TEXT; CREATE INDEX by_b ON extra (b)"},
+	})
+	for range 2 {
+		if s, err = open(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Read(ctx, 0, 10)
+		if err != nil || len(got) != 1 || !got[0].Equal(want) {
+			t.Fatalf("%v, %v", got, err)
+		}
+		var versions, columns int
+		err = s.db.readers.QueryRowContext(ctx,
+			"SELECT (SELECT count(*) FROM schema_versions), (SELECT count(*) FROM pragma_table_info('extra'))").Scan(&versions, &columns)
+		if err != nil || versions != 3 || columns != 2 {
+			t.Fatalf("%d versions, %d columns, %v", versions, columns, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	migrations = released
+	if _, err := open(); !errors.Is(err, sinks.ErrTooNew) {
+		t.Fatalf("an older program: %v", err)
+	}
+}
+
+// TestParity19_InsertFailure: a batch of which one row fails is not stored at all, and can be repeated.
+func TestParity19_InsertFailure(t *testing.T) {
+	ctx := t.Context()
+	db, err := openDatabase(ctx, filepath.Join(t.TempDir(), "x.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSignalStore(db)
+	defer func() { _ = s.Close() }()
+	batch := make([]sinks.Signal, 700)
+	for i := range batch {
+		batch[i] = sinks.Signal{Sequence: uint64(i + 1), Time: time.Unix(int64(i), 0), Name: "n"}
+	}
+	for _, row := range []string{"1", "57", "200", "201", "640", "700"} {
+		_, err := db.writer.Exec(ctx, "CREATE TRIGGER fail BEFORE INSERT ON signals WHEN new.id = "+row+" BEGIN SELECT RAISE(ABORT, 'no'); END")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Append(ctx, batch); err == nil || strings.Contains(err.Error(), "no") {
+			t.Fatalf("row %s: %v", row, err)
+		}
+		if stat, err := s.Stat(ctx); err != nil || stat != (sinks.SignalStat{}) {
+			t.Fatalf("row %s: %+v, %v", row, stat, err)
+		}
+		if _, err := db.writer.Exec(ctx, "DROP TRIGGER fail"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(s.Append(ctx, batch), s.Append(ctx, batch), s.Verify(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if stat, err := s.Stat(ctx); err != nil || stat.Count != 700 {
+		t.Fatalf("%+v, %v", stat, err)
+	}
+}
+
+// TestDeletingByHand is trimming: the account stays right, and what was deleted does not come back.
+func TestDeletingByHand(t *testing.T) {
+	ctx := t.Context()
+	db, err := openDatabase(ctx, filepath.Join(t.TempDir(), "x.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSignalStore(db)
+	defer func() { _ = s.Close() }()
+	batch := make([]sinks.Signal, 10)
+	for i := range batch {
+		batch[i] = sinks.Signal{Sequence: uint64(i + 1), Time: time.Unix(int64(i), 0), Name: "ünï", Key: "k", Path: []string{"ä"}, Data: []byte("x")}
+	}
+	if err := s.Append(ctx, batch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.writer.Exec(ctx, "DELETE FROM signals WHERE id > 7"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Verify(ctx), s.Append(ctx, batch)); err != nil {
+		t.Fatal(err)
+	}
+	if stat, err := s.Stat(ctx); err != nil || stat.Count != 7 || stat.Last != 10 {
+		t.Fatalf("%+v, %v", stat, err)
+	}
+}
+
+func TestProcessIdentity(t *testing.T) {
+	me := thisProcess()
+	if me.gone() {
+		t.Error("this process is gone")
+	}
+	if me.host == "" {
+		return // not known on this system: nobody is ever gone
+	}
+	for id, gone := range map[string]bool{
+		me.id + "0": true, "4194305@1": true, "1@x": true, "": false, "x@1": false,
+	} {
+		if p := (process{host: me.host, id: id}); p.gone() != gone {
+			t.Errorf("%q: gone %v", id, p.gone())
+		}
+	}
+	if p := (process{host: "elsewhere", id: "4194305@1"}); p.gone() {
+		t.Error("a process of another machine is known to be gone")
+	}
+}
+
+// TestAbandonedUpload: what a process that ended has left of a blob is removed, what a living one brings is not.
+func TestAbandonedUpload(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	ctx := t.Context()
+	db, err := openDatabase(ctx, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newBlobStore(db)
+	defer func() { _ = s.Close() }()
+	const size = 3 * chunkBytes
+	u, err := s.beginUpload(ctx, size)
+	if err == nil {
+		err = u.copy(ctx, size, strings.NewReader(strings.Repeat("x", size)))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	rows := func() (n int) {
+		if err := db.readers.QueryRowContext(ctx, "SELECT count(*) FROM blob_chunks").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := rows(); n != 3 {
+		t.Fatalf("%d parts of a blob on its way", n)
+	}
+	if _, err := db.writer.Exec(ctx, "UPDATE blobs SET touched = touched - ?", staleUpload.Milliseconds()+1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows(); n != 0 {
+		t.Fatalf("%d parts of an abandoned blob", n)
+	}
+	if err := u.publish(ctx, "late"); !errors.Is(err, sinks.ErrFenced) {
+		t.Fatalf("a blob that was given up was published: %v", err)
+	}
+}
