@@ -1,0 +1,57 @@
+package window
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of the window. Raise returns them bare, so that refusing a signal allocates nothing.
+var (
+	// ErrClosed: the window was closed.
+	ErrClosed = errors.New("window: closed")
+	// ErrInvalid: a signal breaks a limit of package sinks, such as an empty name. It was not raised.
+	ErrInvalid = errors.New("window: invalid signal")
+	// ErrNamesFull: the name is new and MaxNames names are known. The signal was not raised.
+	ErrNamesFull = errors.New("window: too many names")
+	// ErrOverloaded: MaxPending signals wait for the store and the Overload policy refuses more. The signal was not raised.
+	ErrOverloaded = errors.New("window: too many signals wait for the store")
+	// ErrPattern: a pattern is too long, no valid UTF-8, or has nothing between its commas.
+	ErrPattern = errors.New("window: bad pattern")
+	// ErrNoStore: the operation needs Options.Store.
+	ErrNoStore = errors.New("window: no store")
+	// ErrOption: an option or argument is out of its range.
+	ErrOption = errors.New("window: bad option")
+	// ErrDepth: a causal path would become longer than its limit.
+	ErrDepth = errors.New("window: causal path is too deep")
+	// ErrCycle: a causal path would hold a name twice.
+	ErrCycle = errors.New("window: causal path has a cycle")
+	// ErrTerminal: the causal path ends in a terminal signal, which causes nothing.
+	ErrTerminal = errors.New("window: terminal signal causes nothing")
+)
+
+// A PanicError reports that a function given by the caller panicked inside a query. The window is unharmed.
+type PanicError struct {
+	Value any // what was passed to panic
+}
+
+// Error returns the text of the panic.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("window: user function panicked: %v", e.Value)
+}
+
+// Unwrap returns the panic value if it was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// contain runs f and turns its panic into an error.
+func contain(f func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{r}
+		}
+	}()
+	f()
+	return nil
+}

@@ -1,0 +1,115 @@
+package window
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ephemera-go/ephemera/core"
+)
+
+// An index says which records of a segment have a name, and how old they are. It is folded once per full segment, by
+// the first read that needs it, and goes with the segment.
+type index struct {
+	sorted sync.Once
+	keys   []uint32 // name<<slotBits | slot; after sorted in this order
+	oldest moment
+	newest moment
+	recent [recentMarks]atomic.Pointer[recent]
+}
+
+// recent remembers what a pattern selected: a full segment does not change, and what names there come to be known
+// later are not in it.
+type recent struct {
+	selector *selector
+	marks    marks
+	found    bool
+}
+
+// recentMarks is how many patterns an index remembers, at 144 bytes each.
+const recentMarks = 4
+
+const (
+	slotBits = 10 // a segment has at most 1,024 slots
+	slotMask = 1<<slotBits - 1
+)
+
+// A names number must fit beside the slot.
+var _ = [1]struct{}{}[(MaxMaxNames-1)>>(32-slotBits)]
+
+func newIndex() *index { return &index{oldest: latest, newest: earliest} }
+
+func (x *index) add(r *Record) {
+	x.keys = append(x.keys, r.name<<slotBits|uint32(len(x.keys)))
+	if m := r.at(); m.before(x.oldest) {
+		x.oldest = m
+	}
+	if m := r.at(); x.newest.before(m) {
+		x.newest = m
+	}
+}
+
+// indexing tells the core store how to fold a segment into an index. Nobody merges them.
+func indexing() core.Monoid[Record, *index] {
+	return core.Monoid[Record, *index]{
+		Zero:  newIndex,
+		Add:   func(x **index, r *Record) { (*x).add(r) },
+		Merge: func(**index, **index) {},
+	}
+}
+
+// search is find for a pattern.
+func (x *index) search(s *selector, set *nameSet, from, to int, m *marks) (found bool) {
+	place := &x.recent[s.number%recentMarks]
+	r := place.Load()
+	if r == nil || r.selector != s {
+		r = &recent{selector: s}
+		r.found = x.find(set, 0, len(x.keys), &r.marks)
+		place.Store(r)
+	}
+	if !r.found {
+		return false
+	}
+	*m = r.marks
+	if from > 0 || to < len(x.keys) {
+		m.cut(from, to)
+	}
+	return true
+}
+
+// find marks the slots of [from, to) whose names are in the set, and reports whether there are any; bit 0 stands for
+// slot from.
+func (x *index) find(set *nameSet, from, to int, m *marks) (found bool) {
+	x.sorted.Do(func() { slices.Sort(x.keys) })
+	if set.ids == nil {
+		for _, key := range x.keys {
+			if i := int(key & slotMask); set.has(key>>slotBits) && from <= i && i < to {
+				m.set(i - from)
+				found = true
+			}
+		}
+		return found
+	}
+	for _, id := range set.ids {
+		for k := x.seek(id << slotBits); k < len(x.keys) && x.keys[k]>>slotBits == id; k++ {
+			if i := int(x.keys[k] & slotMask); from <= i && i < to {
+				m.set(i - from)
+				found = true
+			}
+		}
+	}
+	return found
+}
+
+// seek returns the place of the first key that is not below want. It halves without branches that depend on the keys.
+func (x *index) seek(want uint32) int {
+	low, n := 0, len(x.keys)
+	for n > 0 {
+		half := n >> 1
+		if x.keys[low+half] < want {
+			low += n - half
+		}
+		n = half
+	}
+	return low
+}

@@ -1,0 +1,172 @@
+package window
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// loadPage is how many signals are read from the store at once.
+const loadPage = 1000
+
+// LoadOptions configures Load.
+type LoadOptions struct {
+	MaxAge time.Duration // > 0: older signals stay in the store; 0: no limit but the MaxAge of the window
+	Replay bool          // deliver the restored signals to the watchers that exist now, marked as Restored
+}
+
+// A LoadReport says what Load found. Read = Restored + Known + TooOld + Expired + NoRoom + Refused.
+type LoadReport struct {
+	Read     int  // signals read from the store
+	Restored int  // now in the window again
+	Known    int  // in the window already
+	TooOld   int  // older than LoadOptions.MaxAge
+	Expired  int  // not older than that, but older than the MaxAge of the window
+	NoRoom   int  // newer signals fill the capacity
+	Refused  int  // their names are new and MaxNames is reached
+	More     bool // the store holds older signals that were not read
+}
+
+// Load brings the newest signals of earlier runs back into the window: those that it would hold if the process had gone
+// on. They stand before everything that this run raised, keep their sequences and are marked as Restored. At most
+// Capacity signals are read. Loading again adds what is missing and nothing twice. Nothing is written. When the context
+// ends or the store fails, the window is as before.
+func (w *Window) Load(ctx context.Context, o LoadOptions) (LoadReport, error) {
+	if w.o.Store == nil {
+		return LoadReport{}, ErrNoStore
+	}
+	if o.MaxAge < 0 {
+		return LoadReport{}, fmt.Errorf("%w: age %v", ErrOption, o.MaxAge)
+	}
+	w.loading.Lock()
+	defer w.loading.Unlock()
+	l := loader{w: w, o: o}
+	if err := l.read(ctx); err != nil {
+		return LoadReport{}, fmt.Errorf("window: load: %w", err)
+	}
+	fresh := l.merge()
+	if w.told.count("window.load.done", l.report.Restored); o.Replay {
+		w.watchers.replay(fresh)
+	}
+	return l.report, nil
+}
+
+type loader struct {
+	w      *Window
+	o      LoadOptions
+	report LoadReport
+	rows   []row // newest first
+}
+
+type row struct {
+	sequence uint64
+	record   Record
+}
+
+// read collects the candidates, page by page from the newest on.
+func (l *loader) read(ctx context.Context) error {
+	age := earliest
+	if l.o.MaxAge > 0 {
+		age = ago(l.w.reading(), l.o.MaxAge)
+	}
+	before := l.w.start
+	for left := l.w.Capacity(); left > 0 && before > 1; {
+		page, err := l.w.o.Store.ReadNewest(ctx, before, min(left, loadPage))
+		if err != nil {
+			return err
+		}
+		for i := range slices.Backward(page) {
+			l.take(&page[i], age)
+		}
+		if left -= len(page); len(page) == 0 {
+			return nil
+		}
+		before = page[0].Sequence
+	}
+	if before <= 1 {
+		return nil
+	}
+	older, err := l.w.o.Store.ReadNewest(ctx, before, 1)
+	l.report.More = len(older) > 0
+	return err
+}
+
+func (l *loader) take(s *sinks.Signal, age moment) {
+	l.report.Read++
+	m := momentOf(s.Time)
+	if m.before(age) {
+		l.report.TooOld++
+		return
+	}
+	id, err := l.w.names.Intern(s.Name)
+	if err != nil {
+		l.report.Refused++
+		return
+	}
+	r := Record{sec: m.sec, nsec: m.nsec, name: uint32(id), operation: s.Operation, key: s.Key}
+	if len(s.Path) > 0 || len(s.Data) > 0 {
+		r.extra = &extra{s.Path, s.Data}
+	}
+	l.rows = append(l.rows, row{s.Sequence, r})
+}
+
+// merge puts aside what the window does not have and has room for, at one moment for all reads. It returns what is new,
+// oldest first.
+func (l *loader) merge() []row {
+	w := l.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.open()
+	defer f.cut.Close()
+	w.settleFrame(&f)
+	var known []row
+	for i, c := range f.state.aside {
+		for k := range c.records {
+			if i > 0 || k >= f.state.skip {
+				known = append(known, row{c.sequences[k], c.records[k]})
+			}
+		}
+	}
+	fresh := l.fresh(&f, known)
+	if len(fresh) == 0 {
+		return nil
+	}
+	all := slices.Concat(known, fresh)
+	sort.Slice(all, func(i, k int) bool { return all[i].sequence < all[k].sequence })
+	var g gather
+	for i := range all {
+		g.add(all[i].sequence, &all[i].record)
+	}
+	s := *f.state
+	s.aside, s.skip = g.chunks, 0
+	w.account.restored += uint64(len(fresh))
+	w.state.Store(&s)
+	return fresh
+}
+
+// fresh returns the rows to add, oldest first.
+func (l *loader) fresh(f *frame, known []row) []row {
+	room := f.state.capacity - int(f.next-f.lo) - len(known)
+	var fresh []row
+	for _, r := range l.rows {
+		at := sort.Search(len(known), func(i int) bool { return known[i].sequence >= r.sequence })
+		switch {
+		case at < len(known) && known[at].sequence == r.sequence:
+			l.report.Known++
+		case r.record.at().before(f.age):
+			l.report.Expired++
+		case room <= 0:
+			l.report.NoRoom++
+		default:
+			room--
+			fresh = append(fresh, r)
+		}
+	}
+	slices.Reverse(fresh)
+	l.report.Restored = len(fresh)
+	return fresh
+}
