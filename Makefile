@@ -73,8 +73,8 @@ $(GOLANGCI):
 ##@ Deeper tests
 
 .PHONY: race
-race: ## race detector on core and verify
-	$(GOTEST) -race -short ./core/... ./verify/...
+race: ## race detector on everything concurrent
+	$(GOTEST) -race -short ./core/... ./sinks/... ./window/... ./storage-sqlite/... ./verify/...
 
 .PHONY: explore
 explore: ## all interleavings of small programs, and proof that known mistakes are found
@@ -144,6 +144,7 @@ bench: ## the benchmark runner; flags in BENCHARGS
 rehearse: ## build, vet and test the modules as strangers get them
 	go run ./tools/cmd/rehearse -test
 	go run ./tools/cmd/rehearse -consume core
+	go run ./tools/cmd/rehearse -consume sinks
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module, siblings untouched
