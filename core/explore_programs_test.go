@@ -326,23 +326,21 @@ func leaked(t *testing.T) ([]func(), func() error) {
 // back, and the ledger balances.
 func resized(t *testing.T, from, to int) ([]func(), func() error) {
 	l := newLab(t, 1, from, nil)
-	return []func(){
-			l.writer(1, 4),
-			func() { l.p.resize(uint64(to)) },
-			func() {
-				var c section[uint64]
-				c.open(l.p, cutFlag)
-				first := l.read(&c)
-				if second := l.read(&c); !slices.Equal(first, second) || len(first) > max(from, to) {
-					explore.Fail("the cut changed from %v to %v", first, second)
-				}
-				c.close()
-			},
-		}, func() error {
-			g := l.p.ledger()
-			if g.Appended != 4 || !g.Balanced() || g.Visible > uint64(max(from, to)) || g.Visible < uint64(min(from, to)) {
-				return fmt.Errorf("ledger %+v", g)
-			}
-			return nil
+	reader := func() {
+		var c section[uint64]
+		c.open(l.p, cutFlag)
+		first := l.read(&c)
+		if second := l.read(&c); !slices.Equal(first, second) || len(first) > max(from, to) {
+			explore.Fail("the cut changed from %v to %v", first, second)
 		}
+		c.close()
+	}
+	check := func() error {
+		g := l.p.ledger()
+		if g.Appended != 4 || !g.Balanced() || g.Visible > uint64(max(from, to)) || g.Visible < uint64(min(from, to)) {
+			return fmt.Errorf("ledger %+v", g)
+		}
+		return nil
+	}
+	return []func(){l.writer(1, 4), func() { l.p.resize(uint64(to)) }, reader}, check
 }
