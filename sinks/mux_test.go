@@ -108,6 +108,7 @@ func TestRedact(t *testing.T) {
 		"file:./x?max_file=1":                "file:./x?max_file=…",
 		"s3://key:secret@h/b?z=1&a=secret#f": "s3://h/b?a=…&z=…",
 		"x:user:secret@host":                 "x:(hidden)",
+		"?x://user:secret@host":              "?(hidden)=…",
 		"x://h:port:secret":                  "x://(malformed)",
 		"\x00secret":                         "(malformed URL)",
 		"mem://name":                         "mem://name",

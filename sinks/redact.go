@@ -28,11 +28,24 @@ func redact(u *url.URL) string {
 	s := shown.String()
 	var keys []string
 	for key := range u.Query() {
-		keys = append(keys, url.QueryEscape(key)+"=…")
+		if !plainKey(key) {
+			key = "(hidden)" // no key of ours: it may be a piece of a URL that was put together wrongly
+		}
+		keys = append(keys, key+"=…")
 	}
 	if len(keys) > 0 {
 		slices.Sort(keys)
 		s += "?" + strings.Join(keys, "&")
 	}
 	return s
+}
+
+// plainKey reports whether a query key looks like one that a driver might know.
+func plainKey(key string) bool {
+	for _, r := range key {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.' {
+			return false
+		}
+	}
+	return key != ""
 }

@@ -9,7 +9,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	beChild() // returns unless a test started this process to be another one
+	goleak.VerifyTestMain(m)
+}
 
 // seedOf returns EPHEMERA_SEED, or a seed of the moment, and prints it.
 func seedOf(t *testing.T) uint64 {

@@ -31,6 +31,12 @@ type report struct {
 	Conflicts int    `json:"conflicts"`
 	Unknown   int    `json:"histories_undecided"`
 
+	Signals      uint64 `json:"signals"`
+	Persisted    uint64 `json:"signals_persisted"`
+	GivenUp      uint64 `json:"signals_given_up"` // dropped or refused by overload, and counted
+	Restored     uint64 `json:"signals_restored"`
+	FailedWrites uint64 `json:"signal_writes_failed"`
+
 	WorstAppendNs  int64   `json:"worst_append_ns"`
 	WorstGCPauseNs int64   `json:"worst_gc_pause_ns"`
 	MaxHeapBytes   uint64  `json:"max_heap_bytes"`
