@@ -53,3 +53,12 @@ func casesOf(budgets []budget.Budget, names collect.Names, machine string) []col
 	}
 	return cases
 }
+
+// brokenOf returns those that failed at the base for which a budget needs the base.
+func brokenOf(budgets []budget.Budget, names collect.Names, machine string) []collect.Failure {
+	return slices.DeleteFunc(slices.Clone(names.Broken), func(f collect.Failure) bool {
+		return !slices.ContainsFunc(budgets, func(b budget.Budget) bool {
+			return b.Kind == budget.VersusBase && b.Match(f.Name) && b.OnMachine(machine, names.CPU)
+		})
+	})
+}

@@ -45,6 +45,21 @@ func TestRunCountsInstructions(t *testing.T) {
 	}
 }
 
+// Under valgrind there is one processor, so nothing is appended to a name.
+func TestRunCountsInstructionsOfNumberedNames(t *testing.T) {
+	r := newRepository(t, "\nfunc BenchmarkS(b *testing.B) {\n\tb.Run(\"n-10\", func(b *testing.B) {})\n}\n")
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "valgrind"), []byte(valgrind), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("GODEBUG", "gctrace=0")
+	raw := filepath.Join(r.dir, "raw.txt")
+	code, stdout, stderr := r.gate("BenchmarkS/n-10 instr/op <= 600\nBenchmarkS/n-10 allocs/op == 0\n", "--out", raw)
+	r.want(0, "in budget: 2 in budget", code, stdout, stderr)
+	r.judgesTheSame(raw, code, stdout)
+}
+
 func TestRunWithoutValgrind(t *testing.T) {
 	r := newRepository(t, loop("Work", "1"))
 	bin := t.TempDir()

@@ -13,7 +13,15 @@ import (
 )
 
 // The benchmark and a child of it hold a connection to the test, which ends when both are dead.
-const stuck = `
+const stuckFile = `package scratch
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+)
+
 func BenchmarkStuck(b *testing.B) {
 	if b.N == 1 {
 		return
@@ -38,7 +46,7 @@ func BenchmarkStuck(b *testing.B) {
 
 func TestInterruptedRun(t *testing.T) {
 	r := newRepository(t, "")
-	r.write("scratch_test.go", "package scratch\n\nimport (\n\t\"net\"\n\t\"os\"\n\t\"os/exec\"\n\t\"testing\"\n)\n"+stuck)
+	r.write("scratch_test.go", stuckFile)
 	r.git("add", ".")
 	r.git("commit", "-q", "-m", "stuck")
 	var config net.ListenConfig

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/ephemera-go/ephemera/tools/internal/budget"
 	"github.com/ephemera-go/ephemera/tools/internal/gate"
 	"github.com/ephemera-go/ephemera/tools/internal/gatereport"
+	"github.com/ephemera-go/ephemera/tools/internal/outfile"
 	"github.com/ephemera-go/ephemera/tools/internal/samples"
 )
 
@@ -20,7 +22,8 @@ const judgeUsage = `usage: benchgate judge --budgets FILE [--base FILE] [flags] 
 Judges benchmark output that exists already: that of go test -bench, or the raw output of benchgate run. Several files
 count as one run. Budgets against a base revision (<= +2%) need --base, or lines "side: base" and "side: head" in the files.
 
-Exit status: 0 in budget, 1 over budget, 2 cannot judge, which wrong usage and unreadable files are too.
+Exit status: 0 in budget, 1 over budget, 2 cannot judge, which wrong usage and unreadable files are too; for these nothing
+is printed but the error, also with --json.
 
 Flags:
 `
@@ -44,26 +47,35 @@ func (f *reportFlags) check() error {
 	if f.noise != "fail" && f.noise != "pass" {
 		return fmt.Errorf("read --noise %q: expected fail or pass", f.noise)
 	}
+	if f.markdown != "" {
+		if err := outfile.Check(f.markdown); err != nil {
+			return fmt.Errorf("read --markdown: %w", err)
+		}
+	}
 	return nil
 }
 
-// report writes the verdicts where the flags say, and returns the exit status.
+// report writes the verdicts where the flags say, standard output first, and returns the exit status. With an error that is
+// never 0, but what is over budget stays so.
 func (f *reportFlags) report(verdicts []gate.Verdict, head *samples.Set, stdout io.Writer) (int, error) {
 	r := gatereport.Report{Verdicts: verdicts, Exit: gate.Exit(verdicts, f.noise == "pass"), Machines: head.Machines()}
-	if f.markdown != "" {
-		err := gatereport.WriteFile(f.markdown, func(w io.Writer) error { return gatereport.Markdown(w, r) })
-		if err != nil {
-			return gate.ExitCannot, err
-		}
-	}
 	write := gatereport.Text
 	if f.json {
 		write = gatereport.JSON
 	}
-	if err := write(stdout, r); err != nil {
-		return gate.ExitCannot, err
+	err := write(stdout, r)
+	if f.markdown != "" {
+		err = errors.Join(err, outfile.Write(f.markdown, func(w io.Writer) error { return gatereport.Markdown(w, r) }))
 	}
-	return r.Exit, nil
+	return exitWith(r.Exit, err), err
+}
+
+// exitWith returns the exit status of a run that also met an error.
+func exitWith(code int, err error) int {
+	if err != nil && code == gate.ExitIn {
+		return gate.ExitCannot
+	}
+	return code
 }
 
 func judge(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -86,7 +98,6 @@ func judge(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code, err := judgeFiles(ctx, *budgets, *base, flags.Args(), out, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "benchgate: %v\n", err)
-		return gate.ExitCannot
 	}
 	return code
 }
@@ -99,6 +110,7 @@ func judgeFiles(ctx context.Context, budgets, base string, files []string, out r
 	if len(files) == 0 {
 		wrong = append(wrong, errors.New("want a file of benchmark output; see benchgate help judge"))
 	}
+	wrong = append(wrong, givenTwice(append(slices.Clone(files), base)))
 	if err := errors.Join(append(wrong, out.check())...); err != nil {
 		return gate.ExitCannot, err
 	}
@@ -108,6 +120,25 @@ func judgeFiles(ctx context.Context, budgets, base string, files []string, out r
 		return gate.ExitCannot, err
 	}
 	return out.report(gate.JudgeAll(list, baseSet, head, gate.Options{Machine: out.machine}), head, stdout)
+}
+
+// givenTwice refuses a file that would count double, or as its own base. Paths that cannot be read are left to who reads them.
+func givenTwice(paths []string) error {
+	var errs []error
+	for i, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		same := func(other string) bool {
+			earlier, err := os.Stat(other)
+			return err == nil && os.SameFile(info, earlier)
+		}
+		if slices.ContainsFunc(paths[:i], same) {
+			errs = append(errs, fmt.Errorf("read %s: the same file is given twice", path))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func readBudgets(path string) ([]budget.Budget, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ephemera-go/ephemera/tools/internal/gate"
 	"github.com/ephemera-go/ephemera/tools/internal/gatereport"
 )
 
@@ -36,6 +38,8 @@ var goldenCalls = map[string]string{
 	"no-file":       "--budgets same-budgets.txt --base none.txt none.txt",
 	"two-bases":     "--budgets same-budgets.txt --base base.txt same.txt",
 	"no-arguments":  "--noise maybe",
+	"given-twice":   "--budgets same-budgets.txt same.txt thin.txt ./same.txt",
+	"own-base":      "--budgets real-budgets.txt --base head.txt head.txt",
 }
 
 func TestJudgeGolden(t *testing.T) {
@@ -95,6 +99,48 @@ func TestJudgeWritesMarkdown(t *testing.T) {
 		t.Errorf("unwritable report: exit %d", code)
 	}
 }
+
+// A report that cannot be written, for which a folder that goes away while it is judged stands in here, changes neither
+// what is printed nor that a budget is broken.
+func TestJudgePrintsBeforeItWrites(t *testing.T) {
+	for file, want := range map[string]int{"rounds.txt": 1, "same.txt": 2} {
+		var out bytes.Buffer
+		f := reportFlags{markdown: filepath.Join(t.TempDir(), "gone", "gate.md"), noise: "fail"}
+		budgets := map[string]string{"rounds.txt": "budgets.txt", "same.txt": "same-budgets.txt"}[file]
+		list, err := readBudgets("testdata/judge/" + budgets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, head, err := readOutput("", []string{"testdata/judge/" + file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := f.report(gate.JudgeAll(list, base, head, gate.Options{}), head, &out)
+		if code != want || err == nil || !strings.Contains(out.String(), "budget: ") {
+			t.Errorf("%s: exit %d, want %d, %v\n%s", file, code, want, err, out.String())
+		}
+	}
+}
+
+// Writes that fail, such as those to a pipe that nobody reads.
+func TestJudgeCannotPrint(t *testing.T) {
+	for file, want := range map[string]int{"rounds.txt": 1, "same.txt": 2} {
+		var errs bytes.Buffer
+		budgets := map[string]string{"rounds.txt": "budgets.txt", "same.txt": "same-budgets.txt"}[file]
+		path := filepath.Join(t.TempDir(), "gate.md")
+		code := judge(t.Context(), []string{"--markdown", path, "--budgets", "testdata/judge/" + budgets, "testdata/judge/" + file}, broken{}, &errs)
+		if code != want || !strings.Contains(errs.String(), "nobody reads") {
+			t.Errorf("%s: exit %d, want %d: %s", file, code, want, errs.String())
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+			t.Errorf("no report: %v", err)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("nobody reads") }
 
 func TestJudgeJSONIsJSON(t *testing.T) {
 	var out, errs bytes.Buffer

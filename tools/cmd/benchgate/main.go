@@ -47,9 +47,29 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once, if tidying up takes too long for somebody.
 	context.AfterFunc(ctx, stop)
-	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := command(untilHangUp(ctx), os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// untilHangUp returns a context that ends when the terminal goes away. That may be told several times, and to what is
+// printed then nobody listens; neither may keep the program from tidying up. Programs that we start see none of this: a
+// signal that is caught, not ignored, is as usual for them.
+func untilHangUp(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGPIPE)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGHUP {
+				cancel()
+			}
+		}
+	}()
+	return ctx
 }
 
 // command runs the command that the arguments name and returns the exit status.

@@ -13,6 +13,7 @@ import (
 	"github.com/ephemera-go/ephemera/tools/internal/budget"
 	"github.com/ephemera-go/ephemera/tools/internal/collect"
 	"github.com/ephemera-go/ephemera/tools/internal/gate"
+	"github.com/ephemera-go/ephemera/tools/internal/outfile"
 	"github.com/ephemera-go/ephemera/tools/internal/samples"
 )
 
@@ -31,7 +32,7 @@ Budgets in instr/op count instructions with valgrind, which must be installed fo
 differ by a few thousandths. An interrupted run ends with status 2 and leaves the files of --out and --markdown as they
 were. The file of --out is fit for benchgate judge, unless a benchmark failed.
 
-Exit status: 0 in budget, 1 over budget, 2 cannot judge.
+Exit status: 0 in budget, 1 over budget, 2 cannot judge. Without a verdict nothing is printed but the error, also with --json.
 
 Flags:
 `
@@ -74,6 +75,10 @@ func (f *runFlags) check(rest []string) error {
 	add(f.processTime > 0, "read --process-time %v: expected more than 0", f.processTime)
 	add(f.pkg != "" && f.head != "", "read an empty --head or --package: expected a folder and a package")
 	add(collect.ValidBenchTime(f.benchTime), "read --benchtime %q: expected a time such as 100ms or a count such as 100x", f.benchTime)
+	if f.out != "" {
+		err := outfile.Check(f.out)
+		add(err == nil, "read --out: %w", err)
+	}
 	return errors.Join(append(wrong, f.reportFlags.check())...)
 }
 
@@ -92,24 +97,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return gate.ExitCannot
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	err := f.check(flags.Args())
 	code := gate.ExitCannot
 	if err == nil {
-		code, err = runGate(ctx, f, stdout, stderr)
+		code, err = runGate(ctx, f, stdout, func(line string) {
+			if _, err := fmt.Fprintln(stderr, "benchgate:", line); err != nil {
+				cancel() // whoever started us is gone
+			}
+		})
 	}
 	switch {
 	case err == nil:
-		return code
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "benchgate: interrupted, nothing was judged")
 	default:
 		fmt.Fprintf(stderr, "benchgate: %v\n", err)
 	}
-	return gate.ExitCannot
+	return code
 }
 
 // runGate measures and judges. The report is written after the session has closed, so that nothing follows it.
-func runGate(ctx context.Context, f runFlags, stdout, stderr io.Writer) (int, error) {
+func runGate(ctx context.Context, f runFlags, stdout io.Writer, progress func(line string)) (int, error) {
 	var budgets []budget.Budget
 	var err error
 	if f.budgets != "" { // a wrong file should not cost the time of a build
@@ -119,7 +129,7 @@ func runGate(ctx context.Context, f runFlags, stdout, stderr io.Writer) (int, er
 	}
 	session, err := collect.Open(ctx, collect.Options{
 		Base: f.base, Head: f.head, Package: f.pkg, BenchTime: f.benchTime, ProcessTime: f.processTime,
-		Progress: func(line string) { fmt.Fprintln(stderr, "benchgate:", line) },
+		Progress: progress,
 	})
 	if err != nil {
 		return gate.ExitCannot, err
@@ -131,10 +141,13 @@ func runGate(ctx context.Context, f runFlags, stdout, stderr io.Writer) (int, er
 	if err == nil {
 		m, err = measure(ctx, f, session, budgets)
 	}
-	if err := errors.Join(err, session.Close()); err != nil {
-		return gate.ExitCannot, err
+	closed := session.Close()
+	if err != nil {
+		return gate.ExitCannot, errors.Join(err, closed)
 	}
-	return f.report(m.verdicts(), m.head, stdout)
+	code, err := f.report(m.verdicts(), m.head, stdout)
+	err = errors.Join(err, closed, m.log.Finish(m.failures))
+	return exitWith(code, err), err
 }
 
 // measurement is what a run knows of its benchmarks so far.
@@ -142,6 +155,8 @@ type measurement struct {
 	budgets    []budget.Budget
 	base, head *samples.Set
 	options    gate.Options
+	failures   []collect.Failure
+	log        *collect.Log
 }
 
 func measure(ctx context.Context, f runFlags, session *collect.Session, budgets []budget.Budget) (*measurement, error) {
@@ -155,12 +170,8 @@ func measure(ctx context.Context, f runFlags, session *collect.Session, budgets 
 	if err != nil {
 		return nil, err
 	}
-	m := &measurement{budgets: budgets, options: gate.Options{Machine: f.machine}}
-	for _, name := range names.Base {
-		if !slices.Contains(names.Head, name) {
-			m.options.BaseNames = append(m.options.BaseNames, name)
-		}
-	}
+	m := &measurement{budgets: budgets, options: gate.Options{Machine: f.machine, CPU: names.CPU}, log: log}
+	m.fail(brokenOf(budgets, names, f.machine))
 	limits := collect.Limits{First: firstRounds, Most: f.limit, Time: f.time}
 	failures, err := session.Measure(ctx, casesOf(budgets, names, f.machine), limits, log, func() ([]string, error) {
 		if err := m.read(log); err != nil {
@@ -178,7 +189,7 @@ func measure(ctx context.Context, f runFlags, session *collect.Session, budgets 
 	if err != nil {
 		return nil, errors.Join(err, log.Abandon())
 	}
-	return m, log.Finish(failures)
+	return m, nil
 }
 
 // read takes in all that was measured so far.
@@ -206,11 +217,12 @@ func (m *measurement) undecided() []string {
 }
 
 func (m *measurement) fail(failures []collect.Failure) {
+	m.failures = append(m.failures, failures...)
 	for _, f := range failures {
 		unit := ""
 		if f.Instructions {
 			unit = gate.UnitInstructions
 		}
-		m.options.Failures = append(m.options.Failures, gate.Failure{Benchmark: f.Name, Unit: unit, Cause: f.Error()})
+		m.options.Failures = append(m.options.Failures, gate.Failure{Benchmark: f.Name, Unit: unit, Base: f.Base, Cause: f.Error()})
 	}
 }

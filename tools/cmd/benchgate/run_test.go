@@ -133,7 +133,7 @@ func TestRunLetsEqualsPass(t *testing.T) {
 
 func TestRunWithoutBase(t *testing.T) {
 	r := newRepository(t, loop("Work", "10"))
-	code, stdout, stderr := r.gate("BenchmarkWork B/op == 0\n", "--package", "./.")
+	code, stdout, stderr := r.gate("BenchmarkWork allocs/op == 0\n", "--package", "./.")
 	r.want(0, "in budget: 1 in budget", code, stdout, stderr)
 	code, stdout, stderr = r.gate("BenchmarkWork ns/op <= +2%\n")
 	r.want(2, "missing base", code, stdout, stderr)
@@ -228,9 +228,6 @@ func TestRunProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.write(filepath.Join("other", "other.go"), "package other\n")
-	r.git("rm", "-q", "--cached", "scratch_test.go")
-	r.git("commit", "-q", "-m", "no tests")
-	r.git("branch", "bare")
 	r.git("branch", "gone")
 	r.git("branch", "-D", "gone")
 	const budget = "BenchmarkWork ns/op <= +2%\n"
@@ -241,7 +238,6 @@ func TestRunProblems(t *testing.T) {
 		{"unknown revision", budget, "open base no-such-revision: no such revision", []string{"--base", "no-such-revision"}},
 		{"deleted revision", budget, "no such revision", []string{"--base", "gone"}},
 		{"revision like a flag", budget, "no such revision", []string{"--base", "--all"}},
-		{"base without tests", budget, "of base: it has no test files", []string{"--base", "bare"}},
 		{"two packages", budget, "want one package, found 2", []string{"--package", "./..."}},
 		{"package like a flag", budget, "a package does not begin with a dash", []string{"--package", "-x"}},
 		{"no package", budget, "build ./none of head", []string{"--package", "./none"}},
@@ -250,7 +246,8 @@ func TestRunProblems(t *testing.T) {
 		{"no budgets", "# nothing\n", "no budget", nil},
 		{"no such benchmark", "BenchmarkNone ns/op <= 5\n", "missing", []string{"--base", first}},
 		{"no such reference", "BenchmarkWork ns/op <= 2x BenchmarkNone\n", "missing reference", nil},
-		{"no folder for the output", "BenchmarkWork B/op == 0\n", "create log", []string{"--out", filepath.Join(r.dir, "none", "raw.txt")}},
+		{"no folder for the output", "BenchmarkWork B/op == 0\n", "read --out: outfile: write", []string{"--out", filepath.Join(r.dir, "none", "raw.txt")}},
+		{"no folder for the report", "BenchmarkWork B/op == 0\n", "read --markdown: outfile: write", []string{"--markdown", r.dir}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -274,5 +271,22 @@ func (r *repository) link(name, dir string) {
 	}
 	if err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// The folder for temporary files may be given relative to ours.
+func TestRunRelativeTempDir(t *testing.T) {
+	r := newRepository(t, loop("Work", "10"))
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.Mkdir("tmp", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", "tmp")
+	budgets := r.write("budgets.txt", "BenchmarkWork allocs/op <= +2%\n")
+	code, stdout, stderr := benchgate(t, "run", "--head", r.dir, "--base", "HEAD", "--budgets", budgets, "--benchtime", "100x")
+	r.want(0, "in budget: 1 in budget", code, stdout, stderr)
+	if left, err := filepath.Glob(filepath.Join(dir, "tmp", "*benchgate*")); err != nil || len(left) > 0 {
+		t.Errorf("files stay: %q, %v", left, err)
 	}
 }

@@ -61,9 +61,10 @@ func (b Budget) Match(benchmark string) bool { return Glob(b.Name, benchmark) }
 // Pattern reports whether Name may stand for more than one benchmark.
 func (b Budget) Pattern() bool { return strings.ContainsAny(b.Name, "*?") }
 
-// OnMachine reports whether the budget counts on a machine that goes by any of these names; empty names are no names.
+// OnMachine reports whether the budget counts on a machine that goes by any of these names; empty names are no names. A
+// pattern for every name, such as *, holds without a name too.
 func (b Budget) OnMachine(names ...string) bool {
-	if b.Machine == "" {
+	if b.Machine == "" || Glob(b.Machine, "") {
 		return true
 	}
 	for _, name := range names {

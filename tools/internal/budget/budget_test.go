@@ -136,6 +136,25 @@ budgets.txt:4: read "x": expected a name or pattern that begins with Benchmark`
 	}
 }
 
+func TestParseShowsTheBeginning(t *testing.T) {
+	_, err := Parse("f", strings.NewReader(strings.Repeat("wrong\n", 1000)))
+	if err == nil || strings.Count(err.Error(), "\n") != 20 || !strings.HasSuffix(err.Error(), "\nand 980 more") {
+		t.Errorf("error %.3000v", err)
+	}
+	for _, line := range []string{strings.Repeat("x", 1<<20), "BenchmarkA " + strings.Repeat("x", 1<<20) + " <= 5ms"} {
+		if _, err := Parse("f", strings.NewReader(line)); err == nil || len(err.Error()) > 400 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	}
+}
+
+func TestParseByteOrderMark(t *testing.T) {
+	list, err := Parse("f", strings.NewReader("\uFEFFBenchmarkA ns/op <= 5\n"))
+	if err != nil || len(list) != 1 || list[0].Name != "BenchmarkA" || list[0].Text != "BenchmarkA ns/op <= 5" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 func TestParseRefusesFiles(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# BenchmarkA ns/op <= 5\n"} {
 		if _, err := Parse("budgets.txt", strings.NewReader(text)); !errors.Is(err, ErrEmpty) || !strings.HasPrefix(err.Error(), "budgets.txt: no budget") {
@@ -182,8 +201,11 @@ func TestOnMachine(t *testing.T) {
 	if !everywhere.OnMachine() || fast.OnMachine() || fast.OnMachine("", "slow") || !fast.OnMachine("slow", "fast 3") {
 		t.Error("OnMachine is wrong")
 	}
-	if (Budget{Machine: "*"}).OnMachine("") {
+	if (Budget{Machine: "?*"}).OnMachine("") {
 		t.Error("an empty name is a name")
+	}
+	if every := (Budget{Machine: "*"}); !every.OnMachine() || !every.OnMachine("") || !every.OnMachine("slow") {
+		t.Error("machine=* is not every machine")
 	}
 }
 

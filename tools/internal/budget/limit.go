@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchunit"
+
+	"github.com/ephemera-go/ephemera/tools/internal/plain"
 )
 
 const limits = "a number such as 1500 or 1.5µs, a factor such as 1.25x, or a change such as +2%"
@@ -67,7 +69,7 @@ func (b *Budget) setFigure(text, unit string) *LineError {
 			break
 		}
 		if !isTime(b.Unit) {
-			return wrong(text, "a number without a suffix: "+b.Unit+" is no time")
+			return wrong(text, "a number without a suffix: "+plain.Short(b.Unit)+" is no time")
 		}
 		// By way of nanoseconds, in which benchmarks print, so that equal times are equal figures.
 		b.Limit, _ = benchunit.Tidy(v*ns.factor, "ns")

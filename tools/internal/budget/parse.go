@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/perf/benchunit"
+
+	"github.com/ephemera-go/ephemera/tools/internal/plain"
 )
 
 var (
@@ -28,9 +30,9 @@ type LineError struct {
 	Err            error
 }
 
-// Error returns file, line, what was read and what was expected.
+// Error returns file, line, the beginning of what was read, and what was expected.
 func (e *LineError) Error() string {
-	return fmt.Sprintf("%s:%d: read %q: expected %s", e.File, e.Line, e.Read, e.Expected)
+	return fmt.Sprintf("%s:%d: read %s: expected %s", e.File, e.Line, plain.Quote(e.Read), e.Expected)
 }
 
 // Unwrap returns the kind of mistake.
@@ -43,8 +45,9 @@ type same struct {
 	kind                           Kind
 }
 
-// Parse reads budgets. The name of the file goes into budgets and errors only. All wrong lines are reported together, and
-// then there are no budgets. Comments begin with # at the start of a line or behind a blank.
+// Parse reads budgets. The name of the file goes into budgets and errors only. All wrong lines are reported together, the
+// first 20 in full, and then there are no budgets. Comments begin with # at the start of a line or behind a blank; a byte
+// order mark before the first line is none of it.
 func Parse(file string, r io.Reader) ([]Budget, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -54,7 +57,7 @@ func Parse(file string, r io.Reader) ([]Budget, error) {
 	var errs []error
 	seen := map[same]int{}
 	number := 0
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\uFEFF")) {
 		number++
 		text := strings.TrimSpace(withoutComment(line))
 		if text == "" {
@@ -79,7 +82,7 @@ func Parse(file string, r io.Reader) ([]Budget, error) {
 		budgets = append(budgets, b)
 	}
 	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+		return nil, plain.Join(errs)
 	}
 	if len(budgets) == 0 {
 		return nil, fmt.Errorf("%s: %w: expected lines like: BenchmarkName sec/op <= +2%%", file, ErrEmpty)

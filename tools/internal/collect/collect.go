@@ -56,7 +56,9 @@ type Failure struct {
 	Name string
 	// Instructions says that only their count failed.
 	Instructions bool
-	Err          error
+	// Base says that only the program of the base failed.
+	Base bool
+	Err  error
 }
 
 // Error returns the cause.

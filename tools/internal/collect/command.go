@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,12 +16,31 @@ import (
 // A program that was killed may leave children that hold its output open; they are not waited for.
 const killWait = 5 * time.Second
 
+// tempDir is where temporary files go. It may be given relative to our folder, but programs run in others.
+func tempDir() (string, error) { return filepath.Abs(os.TempDir()) }
+
+// environment is that of a program in dir, nil for our own.
+func environment(env []string, dir string) ([]string, error) {
+	if env == nil {
+		env = os.Environ()
+	}
+	env = append(slices.Clone(env), "PWD="+dir)
+	if given := os.Getenv("TMPDIR"); given != "" && !filepath.IsAbs(given) {
+		temp, err := tempDir()
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, "TMPDIR="+temp)
+	}
+	return env, nil
+}
+
 // output runs a command until it ends or ctx does; then the command and its children are killed.
 func output(ctx context.Context, dir string, env []string, name string, args ...string) (stdout, stderr []byte, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	if env != nil {
-		cmd.Env = append(slices.Clone(env), "PWD="+dir)
+	if cmd.Env, err = environment(env, dir); err != nil {
+		return nil, nil, err
 	}
 	cmd.WaitDelay = killWait
 	killGroup(cmd)

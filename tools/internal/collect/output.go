@@ -32,7 +32,7 @@ func isHeader(line string) bool {
 type result struct {
 	header header
 	name   string // without the number of processors
-	suffix string // that number with its dash, "" for one processor
+	suffix string // that number with its dash, "" if it is 1
 	line   string
 }
 
@@ -41,8 +41,8 @@ func (r result) text() string {
 	return strings.Join(append(slices.Clone(r.header), r.line), "\n") + "\n"
 }
 
-// parseOutput returns the results of a program. All other lines are left to their writers.
-func parseOutput(stdout []byte) []result {
+// parseOutput returns the results of a program with so many processors. All other lines are left to their writers.
+func parseOutput(stdout []byte, procs int) []result {
 	var head header
 	var results []result
 	for line := range strings.Lines(string(stdout)) {
@@ -58,7 +58,7 @@ func parseOutput(stdout []byte) []result {
 		if _, err := strconv.Atoi(fields[1]); err != nil {
 			continue
 		}
-		name, suffix := splitProcs(fields[0])
+		name, suffix := splitProcs(fields[0], procs)
 		results = append(results, result{name: name, suffix: suffix, line: line})
 	}
 	for i := range results {
@@ -67,16 +67,13 @@ func parseOutput(stdout []byte) []result {
 	return results
 }
 
-// splitProcs cuts the number of processors off a name.
-func splitProcs(full string) (name, suffix string) {
-	i := strings.LastIndexByte(full, '-')
-	if i < 0 {
+// splitProcs cuts the number of processors off a name, if go test has appended it.
+func splitProcs(full string, procs int) (name, suffix string) {
+	suffix = "-" + strconv.Itoa(procs)
+	if procs == 1 || !strings.HasSuffix(full, suffix) {
 		return full, ""
 	}
-	if n, err := strconv.Atoi(full[i+1:]); err != nil || n < 1 {
-		return full, ""
-	}
-	return full[:i], full[i:]
+	return strings.TrimSuffix(full, suffix), suffix
 }
 
 // failed reports whether a program said that a benchmark failed.

@@ -21,7 +21,7 @@ PASS
 `
 
 func TestParseOutput(t *testing.T) {
-	results := parseOutput([]byte(goTest))
+	results := parseOutput([]byte(goTest), 2)
 	if len(results) != 2 {
 		t.Fatalf("%d results: %+v", len(results), results)
 	}
@@ -34,6 +34,26 @@ func TestParseOutput(t *testing.T) {
 	}
 	if want := "goos: linux\ngoarch: amd64\npkg: example.com/x\ncpu: Example CPU: 2 GHz\nBenchmarkB-x \t5\t1 x/op\n"; b.text() != want {
 		t.Errorf("text %q", b.text())
+	}
+}
+
+// Only what go test appends is cut off, and nothing for one processor.
+func TestSplitProcs(t *testing.T) {
+	for _, test := range []struct {
+		full         string
+		procs        int
+		name, suffix string
+	}{
+		{"BenchmarkA-2", 2, "BenchmarkA", "-2"},
+		{"BenchmarkA/n-10-2", 2, "BenchmarkA/n-10", "-2"},
+		{"BenchmarkA/n-10", 2, "BenchmarkA/n-10", ""},
+		{"BenchmarkA/n-12", 2, "BenchmarkA/n-12", ""},
+		{"BenchmarkA/n-10", 1, "BenchmarkA/n-10", ""},
+		{"BenchmarkA/n-1", 1, "BenchmarkA/n-1", ""},
+	} {
+		if name, suffix := splitProcs(test.full, test.procs); name != test.name || suffix != test.suffix {
+			t.Errorf("%+v: %q, %q", test, name, suffix)
+		}
 	}
 }
 

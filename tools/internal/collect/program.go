@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,7 +20,11 @@ type Program struct {
 	dir   string // the package's folder, where go test runs programs too
 	time  string // the argument of -test.benchtime
 	limit time.Duration
+	procs int // how many processors it uses
 }
+
+// errNoTests marks a package that has no test program.
+var errNoTests = errors.New("it has no test files")
 
 // build compiles the package in its own tree, so with its own go.mod and workspace.
 func (s *Session) build(ctx context.Context, side Side, dir string) (*Program, error) {
@@ -35,24 +41,27 @@ func (s *Session) build(ctx context.Context, side Side, dir string) (*Program, e
 	if n := len(strings.Fields(folders)); folders == "" || strings.Contains(folders, "\n") {
 		return nil, fmt.Errorf("collect: build %s of %s: want one package, found %d", o.Package, side, n)
 	}
-	p := &Program{side: side, file: filepath.Join(s.temp, string(side)+".test"), dir: folders, time: o.BenchTime, limit: o.ProcessTime}
+	p := &Program{
+		side: side, file: filepath.Join(s.temp, string(side)+".test"), dir: folders,
+		time: o.BenchTime, limit: o.ProcessTime, procs: s.procs,
+	}
 	// Without paths in them, the programs of equal sources are equal to the byte.
 	if _, err := tool(ctx, dir, nil, "go", "test", "-c", "-trimpath", "-o", p.file, o.Package); err != nil {
 		return nil, fmt.Errorf("collect: build %s of %s: %w", o.Package, side, err)
 	}
 	if _, err := os.Stat(p.file); err != nil {
-		return nil, fmt.Errorf("collect: build %s of %s: it has no test files", o.Package, side)
+		return nil, fmt.Errorf("collect: build %s of %s: %w", o.Package, side, errNoTests)
 	}
 	return p, nil
 }
 
 // measure runs one benchmark in a process of its own.
 func (p *Program) measure(ctx context.Context, name string) (result, error) {
-	stdout, err := p.run(ctx, name, p.limit, p.file, benchArgs(exactly(name), p.time)...)
+	stdout, err := p.run(ctx, name, p.limit, p.file, benchArgs(exactly(name), p.time, p.procs)...)
 	if err != nil {
 		return result{}, err
 	}
-	results := parseOutput(stdout)
+	results := parseOutput(stdout, p.procs)
 	if len(results) != 1 || results[0].name != name {
 		return result{}, processError(p, name, fmt.Errorf("want its result and no other, got %d", len(results)), stdout)
 	}
@@ -66,22 +75,63 @@ func (p *Program) list(ctx context.Context, globs []string) ([]result, error) {
 	for i, g := range globs {
 		patterns[i] = covering(g)
 	}
-	stdout, err := p.run(ctx, "", time.Duration(1+len(globs))*p.limit, p.file, benchArgs(strings.Join(patterns, "|"), "1x")...)
+	stdout, err := p.run(ctx, "", time.Duration(1+len(globs))*p.limit, p.file, benchArgs(strings.Join(patterns, "|"), "1x", p.procs)...)
 	if err != nil {
 		return nil, err
 	}
-	return parseOutput(stdout), nil
+	return parseOutput(stdout, p.procs), nil
 }
 
-func benchArgs(pattern, benchTime string) []string {
-	return []string{"-test.run=^$", "-test.bench=" + pattern, "-test.benchtime=" + benchTime, "-test.count=1", "-test.benchmem"}
+// listEach is list with a process for each top-level benchmark, so that one that fails leaves the others. Failures are by
+// the name of the top-level benchmark; results that it printed before it failed count.
+func (p *Program) listEach(ctx context.Context, globs []string) (results []result, failures map[string]error, err error) {
+	tops, err := p.run(ctx, "", p.limit, p.file, "-test.list=^Benchmark")
+	if err != nil {
+		return nil, nil, err
+	}
+	failures = map[string]error{}
+	for _, top := range strings.Fields(string(tops)) {
+		var patterns []string
+		for _, g := range globs {
+			first, below, deeper := strings.Cut(covering(g), "/")
+			if matched, err := regexp.MatchString(first, top); err != nil || !matched {
+				continue
+			}
+			pattern := exactly(top)
+			if deeper {
+				pattern += "/" + below
+			}
+			patterns = append(patterns, pattern)
+		}
+		if len(patterns) == 0 {
+			continue
+		}
+		stdout, err := p.run(ctx, top, p.limit, p.file, benchArgs(strings.Join(patterns, "|"), "1x", p.procs)...)
+		switch {
+		case errors.Is(err, ErrProcess):
+			failures[top] = err
+		case err != nil:
+			return nil, nil, err
+		}
+		results = append(results, parseOutput(stdout, p.procs)...)
+	}
+	return results, failures, nil
 }
 
-// run executes a command that runs the program. A failure of its own is an ErrProcess; the end of ctx is not.
+// benchArgs say how many processors to use too: then the name in the output is known for certain.
+func benchArgs(pattern, benchTime string, procs int) []string {
+	return []string{
+		"-test.run=^$", "-test.bench=" + pattern, "-test.benchtime=" + benchTime, "-test.count=1", "-test.benchmem",
+		"-test.cpu=" + strconv.Itoa(procs),
+	}
+}
+
+// run executes a command that runs the program. A failure of its own is an ErrProcess, and the output until then is
+// returned with it; the end of ctx is not.
 func (p *Program) run(ctx context.Context, name string, limit time.Duration, command string, args ...string) ([]byte, error) {
 	stdout, stderr, err := p.exec(ctx, name, limit, command, args...)
 	if err == nil && failed(stdout) {
-		err = processError(p, name, errors.New("it printed FAIL"), append(stdout, stderr...))
+		err = processError(p, name, errors.New("it printed FAIL"), slices.Concat(stdout, stderr))
 	}
 	return stdout, err
 }
@@ -98,7 +148,7 @@ func (p *Program) exec(ctx context.Context, name string, limit time.Duration, co
 	case timed.Err() != nil:
 		err = fmt.Errorf("it took more than %v", limit)
 	}
-	return nil, nil, processError(p, name, err, append(stdout, stderr...))
+	return stdout, stderr, processError(p, name, err, slices.Concat(stdout, stderr))
 }
 
 // exactly is the pattern of one benchmark: an expression for each level.

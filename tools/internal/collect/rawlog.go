@@ -3,9 +3,11 @@ package collect
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/ephemera-go/ephemera/tools/internal/outfile"
 )
 
 // Log is the raw output of a run in the format of go test -bench, each result after lines that say its side, round and slot.
@@ -14,14 +16,19 @@ type Log struct {
 	path string
 }
 
-// CreateLog begins a log that Finish puts at path. Until then whatever is at path stays as it is. With an empty path the
-// log is temporary.
+// CreateLog begins a log that Finish puts at path. Until then whatever is at path stays as it is. With an empty path there
+// is no file in the end.
 func CreateLog(path string) (*Log, error) {
-	dir := ""
 	if path != "" {
-		dir = filepath.Dir(path)
+		if err := outfile.Check(path); err != nil {
+			return nil, fmt.Errorf("collect: create log: %w", err)
+		}
 	}
-	f, err := os.CreateTemp(dir, ".benchgate-*.txt")
+	dir, err := tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("collect: create log: %w", err)
+	}
+	f, err := os.CreateTemp(dir, "benchgate-*.txt")
 	if err != nil {
 		return nil, fmt.Errorf("collect: create log: %w", err)
 	}
@@ -35,6 +42,9 @@ func (l *Log) Name() string { return l.file.Name() }
 func (l *Log) write(side Side, round, slot int, r result) error {
 	return l.print(fmt.Sprintf("side: %s\nround: %d\nslot: %d\n%s", side, round, slot, r.text()))
 }
+
+// procs says how many processors the benchmarks use, which tells their number from the end of a name.
+func (l *Log) procs(n int) error { return l.print(fmt.Sprintf("gomaxprocs: %d\n", n)) }
 
 // note appends results that only show which benchmarks a side has; they must come before those of rounds. Without any it
 // still tells that the side was looked at.
@@ -54,29 +64,29 @@ func (l *Log) print(text string) error {
 	return nil
 }
 
-// Finish ends the log with the benchmarks that failed, which makes it unfit to be judged again, and moves it to its path.
-// A temporary log is removed.
+// Finish ends the log with the benchmarks that failed, which makes it unfit to be judged again, and puts it at its path.
 func (l *Log) Finish(failures []Failure) error {
-	if l.path == "" {
-		return l.Abandon()
-	}
-	var err error
+	var text strings.Builder
 	for _, f := range failures {
-		if _, e := fmt.Fprintf(l.file, "--- FAIL: %s\n", f.Name); e != nil {
-			err = e
-		}
+		fmt.Fprintf(&text, "--- FAIL: %s\n", f.Name)
 	}
-	err = errors.Join(err, l.file.Chmod(0o644), l.file.Sync(), l.file.Close())
-	if err == nil {
-		err = os.Rename(l.file.Name(), l.path)
+	err := l.print(text.String())
+	if err == nil && l.path != "" {
+		err = outfile.Write(l.path, func(w io.Writer) error {
+			if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+				return err
+			}
+			_, err := io.Copy(w, l.file)
+			return err
+		})
 	}
 	if err != nil {
-		return fmt.Errorf("collect: finish log: %w", errors.Join(err, os.Remove(l.file.Name())))
+		return fmt.Errorf("collect: finish log: %w", errors.Join(err, l.Abandon()))
 	}
-	return nil
+	return l.Abandon()
 }
 
-// Abandon removes the unfinished log; what was at its path before stays.
+// Abandon removes the temporary file; what was at its path before stays.
 func (l *Log) Abandon() error {
 	if err := errors.Join(l.file.Close(), os.Remove(l.file.Name())); err != nil {
 		return fmt.Errorf("collect: abandon log: %w", err)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -16,8 +19,9 @@ type Session struct {
 	temp       string
 	repository string // its top folder; empty without a base
 	tree       string // the second working tree
+	procs      int
 	listed     map[string]result
-	vanished   []result // in the base only
+	listedBase []result
 }
 
 // Open builds the test programs of both sides in a temporary folder. The files of Head are not touched; its repository
@@ -28,11 +32,14 @@ func Open(ctx context.Context, options Options) (*Session, error) {
 		return nil, fmt.Errorf("collect: open %s: %w", options.Head, err)
 	}
 	options.Head = head
-	temp, err := os.MkdirTemp("", "benchgate-")
+	temp, err := tempDir()
+	if err == nil {
+		temp, err = os.MkdirTemp(temp, "benchgate-")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("collect: open %s: %w", head, err)
 	}
-	s := &Session{options: options, temp: temp}
+	s := &Session{options: options, temp: temp, procs: runtime.GOMAXPROCS(0)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -51,8 +58,47 @@ func (s *Session) open(ctx context.Context) error {
 	if s.head, err = s.build(ctx, Head, s.options.Head); err != nil || dir == "" {
 		return err
 	}
-	s.base, err = s.build(ctx, Base, dir)
+	there, err := s.inBase(dir)
+	if err != nil {
+		return fmt.Errorf("collect: open base %s: %w", s.options.Base, err)
+	}
+	if there {
+		s.base, err = s.build(ctx, Base, dir)
+		there = !errors.Is(err, errNoTests)
+	}
+	if !there {
+		s.options.Progress(fmt.Sprintf("base has no tests in %s: all of its benchmarks are new", s.options.Package))
+		s.base, err = nil, nil
+	}
 	return err
+}
+
+// inBase reports whether the base has the package of head, given the counterpart of the head folder.
+func (s *Session) inBase(dir string) (bool, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	head, err := filepath.EvalSymlinks(s.options.Head)
+	if err != nil {
+		return false, err
+	}
+	pkg, err := filepath.EvalSymlinks(s.head.dir)
+	if err != nil {
+		return false, err
+	}
+	path, err := filepath.Rel(head, pkg)
+	if err != nil {
+		return false, err
+	}
+	within, err := filepath.Rel(s.tree, filepath.Join(dir, path))
+	if err != nil || !filepath.IsLocal(within) {
+		return true, err // it is in no tree of ours, so both sides use the same
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".go") }), err
 }
 
 // checkout makes the tree of the base and returns its counterpart of the head folder.
@@ -79,11 +125,7 @@ func (s *Session) checkout(ctx context.Context) (string, error) {
 	if _, err := git(ctx, top, "worktree", "add", "--detach", "--force", s.tree, commit); err != nil {
 		return "", fmt.Errorf("collect: open base %s: %w", rev, err)
 	}
-	dir := filepath.Join(s.tree, filepath.FromSlash(prefix))
-	if _, err := os.Stat(dir); err != nil {
-		return "", fmt.Errorf("collect: open base %s: it has no folder %s", rev, strings.TrimSuffix(prefix, "/"))
-	}
-	return dir, nil
+	return filepath.Join(s.tree, filepath.FromSlash(prefix)), nil
 }
 
 // Dir is the folder of the package in the working tree of head.

@@ -81,12 +81,12 @@ func (p *Program) counter(ctx context.Context, name string) func(iterations int)
 			"GOMAXPROCS=1", "GODEBUG=" + settings, "valgrind", "--tool=cachegrind", "--cache-sim=no",
 			"--cachegrind-out-file=/dev/null", p.file,
 		}
-		args = append(args, benchArgs(exactly(name), strconv.Itoa(iterations)+"x")...)
+		args = append(args, benchArgs(exactly(name), strconv.Itoa(iterations)+"x", 1)...)
 		stdout, stderr, err := p.exec(ctx, name, valgrindSlowdown*p.limit, "env", args...)
 		if err != nil {
 			return 0, err
 		}
-		if results := parseOutput(stdout); failed(stdout) || len(results) != 1 || results[0].name != name {
+		if results := parseOutput(stdout, 1); failed(stdout) || len(results) != 1 || results[0].name != name {
 			return 0, processError(p, name, errors.New("want its result and no other under valgrind"), stdout)
 		}
 		found := counted.FindSubmatch(stderr)

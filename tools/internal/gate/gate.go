@@ -24,6 +24,8 @@ type Failure struct {
 	Benchmark string
 	// Unit is tidied; empty means all units.
 	Unit string
+	// Base says that only the base could not be measured, which matters to budgets against it alone.
+	Base bool
 	// Cause is one line.
 	Cause string
 }
@@ -32,8 +34,8 @@ type Failure struct {
 type Options struct {
 	// Machine is a name for the machine that measured, beside that in the figures; it may be empty.
 	Machine string
-	// BaseNames are the benchmarks that the base revision has, measured or not, beside those in the base set.
-	BaseNames []string
+	// CPU is what the machine that measured calls its processor, for benchmarks without figures; it may be empty.
+	CPU string
 	// Failures are benchmarks that could not be measured. A budget that matches one cannot be judged for it.
 	Failures []Failure
 }
@@ -48,9 +50,9 @@ func JudgeAll(budgets []budget.Budget, base, head *samples.Set, o Options) []Ver
 }
 
 // Judge returns one verdict for each benchmark that the budget matches, sorted by name; a pattern matches benchmarks that
-// have figures in the unit of the budget. If there is none, the one verdict says so. Benchmarks of the base, in its figures
-// or in Options, that the head does not have are judged too: they vanished. A nil base means that no base revision was
-// measured, an empty one that it has none of the benchmarks.
+// have figures in the unit of the budget. If there is none, the one verdict says so. Benchmarks of which the base has figures
+// and the head has none are judged too: they vanished. A nil base means that no base revision was measured, an empty one that
+// it has none of the benchmarks. Where no name of the machine is known, budgets for certain machines are not judged.
 func Judge(b budget.Budget, base, head *samples.Set, o Options) []Verdict {
 	found := map[string]Verdict{}
 	for _, name := range head.Benchmarks() {
@@ -59,17 +61,14 @@ func Judge(b budget.Budget, base, head *samples.Set, o Options) []Verdict {
 		}
 	}
 	for _, name := range base.Benchmarks() {
-		if b.Match(name) && len(base.Samples(name, b.Unit)) > 0 && len(head.Samples(name, b.Unit)) == 0 {
-			found[name] = cannot(b, name, ReasonVanished, "the base has it, the head does not")
-		}
-	}
-	for _, name := range o.BaseNames {
-		if b.Match(name) && !head.Has(name) {
+		// Nobody counts the instructions of what has vanished.
+		had := len(base.Samples(name, b.Unit)) > 0 || b.Unit == UnitInstructions && !head.Has(name)
+		if b.Match(name) && had && len(head.Samples(name, b.Unit)) == 0 {
 			found[name] = cannot(b, name, ReasonVanished, "the base has it, the head does not")
 		}
 	}
 	for _, f := range o.Failures {
-		if f.covers(b.Unit) && b.Match(f.Benchmark) {
+		if f.covers(b) && b.Match(f.Benchmark) {
 			found[f.Benchmark] = cannot(b, f.Benchmark, ReasonFailed, f.Cause)
 		}
 	}
@@ -78,47 +77,54 @@ func Judge(b budget.Budget, base, head *samples.Set, o Options) []Verdict {
 	}
 	verdicts := make([]Verdict, 0, len(found))
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		v := found[name]
-		if machines := machinesOf(head, name, b.Unit, o.Machine); !b.OnMachine(machines...) {
-			v = elsewhere(b, name, machines)
-		}
-		verdicts = append(verdicts, v)
+		verdicts = append(verdicts, found[name].placed(o.machinesOf(name, b.Unit, base, head)))
 	}
 	return verdicts
 }
 
-func (f Failure) covers(unit string) bool { return f.Unit == "" || f.Unit == unit }
+func (f Failure) covers(b budget.Budget) bool {
+	return (f.Unit == "" || f.Unit == b.Unit) && (!f.Base || b.Kind == budget.VersusBase)
+}
 
 func cannot(b budget.Budget, name string, why Reason, detail string) Verdict {
 	return Verdict{Budget: b, Benchmark: name, State: Cannot, Reason: why, Detail: detail}
 }
 
-// machinesOf returns the names of the machine on which a benchmark ran, or of all machines if it did not run.
-func machinesOf(head *samples.Set, name, unit, given string) []string {
+// machinesOf returns the known names of the machine on which a benchmark ran, or should have.
+func (o Options) machinesOf(name, unit string, base, head *samples.Set) []string {
 	var all []string
-	if given != "" {
-		all = append(all, given)
-	}
-	if len(head.Samples(name, unit)) > 0 {
-		if cpu := head.Origin(name, unit).CPU; cpu != "" {
-			all = append(all, cpu)
+	add := func(name string) {
+		if name != "" && !slices.Contains(all, name) {
+			all = append(all, name)
 		}
+	}
+	add(o.Machine)
+	if len(head.Samples(name, unit)) > 0 {
+		add(head.Origin(name, unit).CPU)
 		return all
 	}
-	for _, m := range head.Machines() {
-		if m.CPU != "" {
-			all = append(all, m.CPU)
+	add(o.CPU)
+	for _, set := range []*samples.Set{base, head} {
+		for _, m := range set.Machines() {
+			add(m.CPU)
 		}
 	}
 	return all
 }
 
-func elsewhere(b budget.Budget, name string, machines []string) Verdict {
-	detail := "this machine has no name: the output has no cpu line"
-	if len(machines) > 0 {
-		detail = "this is " + quoted(machines)
+// placed takes back what was judged on a machine for which the budget is not made, or perhaps not: that a benchmark is
+// missing counts until it is known that this is another machine.
+func (v Verdict) placed(machines []string) Verdict {
+	b := v.Budget
+	switch {
+	case b.OnMachine(machines...):
+		return v
+	case len(machines) > 0:
+		return Verdict{Budget: b, Benchmark: v.Benchmark, State: OtherMachine, Detail: "this is " + quoted(machines)}
+	case v.State == Cannot && !v.more():
+		return v
 	}
-	return Verdict{Budget: b, Benchmark: name, State: OtherMachine, Detail: detail}
+	return cannot(b, v.Benchmark, ReasonUnknownMachine, "the output has no cpu line; name this machine with --machine")
 }
 
 // judgeOne judges a benchmark that has figures.
@@ -133,7 +139,7 @@ func judgeOne(b budget.Budget, name string, base, head *samples.Set, o Options) 
 	if b.Kind == budget.Relative {
 		against, other = head, b.Reference
 		for _, f := range o.Failures {
-			if f.covers(b.Unit) && f.Benchmark == b.Reference {
+			if f.covers(b) && f.Benchmark == b.Reference {
 				return cannot(b, name, ReasonFailed, b.Reference+": "+f.Cause)
 			}
 		}

@@ -53,6 +53,13 @@ func times(factor float64) []float64 {
 // halves have a median somewhere from 2 to 4, and a zero.
 var halves = []float64{0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}
 
+// noisy are rounds whose two slots differ by more than a fifth, either way.
+func noisy(factor float64) string {
+	return figures("BenchmarkA", "ns/op", 20, true, 90*factor, 110*factor, 100*factor, 111*factor)
+}
+
+var noisyMB = figures("BenchmarkA", "MB/s", 20, true, 90, 110, 100, 111)
+
 // empty is a base that has none of the benchmarks.
 const empty = "empty"
 
@@ -181,8 +188,49 @@ var judgements = []struct {
 		figures("BenchmarkA", "ns/op", 9, false, around...), Cannot, ReasonThin, "9 figures on one side",
 	},
 	{
-		"too noisy to be in", "BenchmarkA ns/op <= +2%", figures("BenchmarkA", "ns/op", 20, true, 90, 110, 100, 111),
-		figures("BenchmarkA", "ns/op", 20, true, 50), Cannot, ReasonNoisy, "differs by up to +2",
+		"too noisy to be in", "BenchmarkA ns/op <= +2%", noisy(1), figures("BenchmarkA", "ns/op", 20, true, 95), Cannot, ReasonNoisy,
+		"differs by up to +2",
+	},
+	{"in in spite of noise", "BenchmarkA ns/op <= +2%", noisy(1), figures("BenchmarkA", "ns/op", 20, true, 50), In, "", "noise floor +2"},
+	{
+		"improvement in spite of noise", "BenchmarkA ns/op <= -5%", noisy(1), figures("BenchmarkA", "ns/op", 20, true, 50), In, "",
+		"noise floor +2",
+	},
+	{
+		"improvement missed in spite of noise", "BenchmarkA ns/op <= -5%", noisy(1), figures("BenchmarkA", "ns/op", 20, true, 200), Over, "",
+		"noise floor +2",
+	},
+	{"more is better, in in spite of noise", "BenchmarkA MB/s >= -2%", noisyMB, figures("BenchmarkA", "MB/s", 20, true, 200), In, "", "+2"},
+	{"more is better, over in spite of noise", "BenchmarkA MB/s >= -2%", noisyMB, figures("BenchmarkA", "MB/s", 20, true, 50), Over, "", "+2"},
+	{
+		"more is better, too noisy", "BenchmarkA MB/s >= -2%", noisyMB, figures("BenchmarkA", "MB/s", 20, true, 90), Cannot, ReasonNoisy,
+		"differs by up to +2",
+	},
+	{
+		"reference too noisy to be over", "BenchmarkA ns/op <= 0.5x BenchmarkR", "",
+		figures("BenchmarkA", "ns/op", 20, true, times(0.6)...) + strings.ReplaceAll(noisy(1), "BenchmarkA", "BenchmarkR"),
+		Cannot, ReasonNoisy, "differs by up to +2",
+	},
+	{
+		"case too noisy to be over", "BenchmarkA ns/op <= 0.5x BenchmarkR", "",
+		figures("BenchmarkR", "ns/op", 20, true, times(1)...) + noisy(0.55), Cannot, ReasonNoisy, "differs by up to +2",
+	},
+	{
+		"reference over in spite of noise", "BenchmarkA ns/op <= 0.5x BenchmarkR", "",
+		figures("BenchmarkR", "ns/op", 20, true, times(1)...) + noisy(0.9), Over, "", "noise floor +2",
+	},
+	{
+		"reference, more is better, too noisy", "BenchmarkR ns/op >= 2x BenchmarkA", "",
+		figures("BenchmarkR", "ns/op", 20, true, times(1)...) + noisy(0.55), Cannot, ReasonNoisy, "differs by up to +2",
+	},
+	{
+		"reference, more is better, over in spite of noise", "BenchmarkR ns/op >= 2x BenchmarkA", "",
+		figures("BenchmarkR", "ns/op", 20, true, times(1)...) + noisy(0.9), Over, "", "noise floor +2",
+	},
+	{
+		"reference seldom measured twice", "BenchmarkA ns/op <= 0.5x BenchmarkR", "", figures("BenchmarkA", "ns/op", 20, true, around...) +
+			figures("BenchmarkR", "ns/op", 18, true, around...) + "round: 10\nslot: 1\nBenchmarkR-2 1 100 ns/op\n",
+		Cannot, ReasonThin, "9 rounds in which the same benchmark was measured twice",
 	},
 	{
 		"too noisy to be over", "BenchmarkA ns/op <= +2%", figures("BenchmarkA", "ns/op", 20, true, 90, 110, 100, 111),
@@ -267,7 +315,31 @@ var judgements = []struct {
 		"other machine", "BenchmarkA ns/op <= 2 machine=Fast*", "",
 		"cpu: Slow CPU\n" + figures("BenchmarkA", "ns/op", 10, false, 9), OtherMachine, "", `this is "Slow CPU"`,
 	},
-	{"nameless machine", "BenchmarkA ns/op <= 2 machine=*", "", figures("BenchmarkA", "ns/op", 10, false, 9), OtherMachine, "", "has no name"},
+	{"every machine", "BenchmarkA ns/op <= 2 machine=*", "", figures("BenchmarkA", "ns/op", 10, false, 9), Over, "", ""},
+	{
+		"nameless machine", "BenchmarkA ns/op <= 2 machine=?*", "", figures("BenchmarkA", "ns/op", 10, false, 1),
+		Cannot, ReasonUnknownMachine, "--machine",
+	},
+	{
+		"thin on a nameless machine", "BenchmarkA ns/op <= 2 machine=?*", "", figures("BenchmarkA", "ns/op", 9, false, 1),
+		Cannot, ReasonUnknownMachine, "--machine",
+	},
+	{
+		"missing on a nameless machine", "BenchmarkB ns/op <= 2 machine=?*", "", figures("BenchmarkA", "ns/op", 10, false, 9),
+		Cannot, ReasonMissing, "",
+	},
+	{
+		"vanished on a nameless machine", "BenchmarkB ns/op <= +2% machine=?*", figures("BenchmarkB", "ns/op", 1, false, 1),
+		figures("BenchmarkA", "ns/op", 10, false, 9), Cannot, ReasonVanished, "",
+	},
+	{
+		"vanished on this machine", "BenchmarkB ns/op <= 5 machine=F*", "cpu: Fast\n" + figures("BenchmarkB", "ns/op", 1, false, 1),
+		empty, Cannot, ReasonVanished, "",
+	},
+	{
+		"vanished on other machine", "BenchmarkB ns/op <= 5 machine=F*", "cpu: Slow\n" + figures("BenchmarkB", "ns/op", 1, false, 1),
+		empty, OtherMachine, "", "Slow",
+	},
 	{
 		"missing on other machine", "BenchmarkB ns/op <= 2 machine=Fast*", "",
 		"cpu: Slow CPU\n" + figures("BenchmarkA", "ns/op", 10, false, 9), OtherMachine, "", `this is "Slow CPU"`,
@@ -285,7 +357,11 @@ func TestJudge(t *testing.T) {
 			default:
 				base = set(t, test.base)
 			}
-			verdicts := Judge(parse(t, test.budget), base, set(t, test.head), Options{})
+			head := &samples.Set{}
+			if test.head != empty {
+				head = set(t, test.head)
+			}
+			verdicts := Judge(parse(t, test.budget), base, head, Options{})
 			if len(verdicts) != 1 {
 				t.Fatalf("%d verdicts: %v", len(verdicts), verdicts)
 			}
@@ -302,10 +378,15 @@ func TestJudge(t *testing.T) {
 
 func TestJudgeListsAllThatMatch(t *testing.T) {
 	head := set(t, figures("BenchmarkA/x", "ns/op", 10, false, 1), figures("BenchmarkA/y", "ns/op", 10, false, 3), figures("BenchmarkB", "ns/op", 10, false, 9))
-	base := set(t, figures("BenchmarkA/z", "ns/op", 10, false, 1))
+	base := set(t, figures("BenchmarkA/z", "ns/op", 10, false, 1), figures("BenchmarkA/w", "ns/op", 1, false, 1),
+		figures("BenchmarkA/x", "ns/op", 1, false, 1), figures("BenchmarkA/u", "p99-ns", 1, false, 1), figures("BenchmarkC", "ns/op", 1, false, 1))
 	got := Judge(parse(t, "BenchmarkA/* ns/op <= 2"), base, head, Options{
-		BaseNames: []string{"BenchmarkA/w", "BenchmarkA/x", "BenchmarkC"},
-		Failures:  []Failure{{"BenchmarkA/v", "", "it\nbroke"}, {"BenchmarkA/x", "instr/op", "no counter"}, {"BenchmarkB", "", "no"}},
+		Failures: []Failure{
+			{Benchmark: "BenchmarkA/v", Cause: "it\nbroke"},
+			{Benchmark: "BenchmarkA/x", Unit: "instr/op", Cause: "no counter"},
+			{Benchmark: "BenchmarkB", Cause: "no"},
+			{Benchmark: "BenchmarkA/y", Base: true, Cause: "the base has no beans"},
+		},
 	})
 	want := []struct {
 		name  string
@@ -333,7 +414,7 @@ func TestJudgeListsAllThatMatch(t *testing.T) {
 
 func TestJudgeFailedReference(t *testing.T) {
 	head := set(t, figures("BenchmarkA", "ns/op", 10, false, 1), figures("BenchmarkR", "ns/op", 10, false, 3))
-	v := Judge(parse(t, "BenchmarkA ns/op <= 1x BenchmarkR"), nil, head, Options{Failures: []Failure{{"BenchmarkR", "", "killed"}}})[0]
+	v := Judge(parse(t, "BenchmarkA ns/op <= 1x BenchmarkR"), nil, head, Options{Failures: []Failure{{Benchmark: "BenchmarkR", Cause: "killed"}}})[0]
 	if v.State != Cannot || v.Reason != ReasonFailed || !strings.Contains(v.Note(), "BenchmarkR: killed") {
 		t.Errorf("verdict %v", v)
 	}

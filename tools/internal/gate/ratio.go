@@ -122,18 +122,36 @@ func judgePaired(v *Verdict, from, figures []samples.Sample) {
 	}
 	iv := signedRank(differences)
 	v.ratio(iv)
-	if v.Budget.Kind == budget.VersusBase {
-		twins := twinsOf(from)
-		if n := len(twins); n > 0 && n < least {
-			v.cannot(ReasonThin, "%d rounds in which the base was measured twice, need %d", n, least)
-			return
+	what, sides := "the base", [][]samples.Sample{from}
+	if v.Budget.Kind == budget.Relative {
+		what, sides = "the same benchmark", append(sides, figures)
+	}
+	switch floor, rounds := noiseFloor(sides); {
+	case rounds == 0:
+		v.decide(within(v.Budget.Op, v.Low, v.High, v.Budget.Limit), beyond(v.Budget.Op, v.Low, v.High, v.Budget.Limit))
+	case rounds < least:
+		v.cannot(ReasonThin, "%d rounds in which %s was measured twice, need %d", rounds, what, least)
+	default:
+		v.Floor = math.Exp(floor)
+		v.aboveNoise(iv, floor)
+	}
+}
+
+// noiseFloor returns how far from 0 the interval of the same program measured twice goes, the farthest of the sides, and
+// the fewest rounds of a side in which it was measured twice; sides that never were do not count.
+func noiseFloor(sides [][]samples.Sample) (floor float64, rounds int) {
+	for _, side := range sides {
+		twins := twinsOf(side)
+		if len(twins) == 0 {
+			continue
 		}
-		if len(twins) > 0 {
-			judgeAboveNoise(v, iv, signedRank(twins))
-			return
+		iv := signedRank(twins)
+		floor = max(floor, math.Abs(iv.low), math.Abs(iv.high))
+		if rounds == 0 || len(twins) < rounds {
+			rounds = len(twins)
 		}
 	}
-	v.decide(within(v.Budget.Op, v.Low, v.High, v.Budget.Limit), beyond(v.Budget.Op, v.Low, v.High, v.Budget.Limit))
+	return floor, rounds
 }
 
 // twinsOf returns how the second run of each round differs from the first, which is the same program.
@@ -156,26 +174,30 @@ func twinsOf(list []samples.Sample) []float64 {
 	return out
 }
 
-// judgeAboveNoise also asks what the machine can tell apart: how far the interval of the same program measured twice goes
-// from 0. A change up to that is none, and a budget below it cannot be kept with certainty. A budget that demands an
-// improvement is broken by no change, so for it the machine must be able to see the improvement.
-func judgeAboveNoise(v *Verdict, iv, twins interval) {
-	floor := max(math.Abs(twins.low), math.Abs(twins.high))
-	v.Floor = math.Exp(floor)
+// aboveNoise also asks what the machine can tell apart, given the interval of the log ratios and the floor.
+func (v *Verdict) aboveNoise(iv interval, floor float64) {
 	low, high, limit := iv.low, iv.high, math.Log(v.Budget.Limit)
+	estimate := iv.estimate
 	if v.Budget.Op == budget.AtLeast {
-		low, high, limit = -high, -low, -limit
+		low, high, limit, estimate = -high, -low, -limit, -estimate
 	}
-	visible := floor <= math.Abs(limit)
 	over, in := low > limit, high <= limit
+	sure := over && estimate > limit+floor
+	visible := true
+	if v.Budget.Kind == budget.VersusBase {
+		// Base and head are nearly the same program, so a difference up to the floor is none. A limit below it is kept or
+		// broken only by what differs by more. A limit above it is a difference that the machine can see.
+		visible = floor <= math.Abs(limit)
+		sure, in = over && (visible || low > floor), in && (visible || high < -floor)
+	}
 	switch {
-	case over && (limit >= 0 && low > floor || visible):
+	case sure:
 		v.State = Over
-	case in && visible:
+	case in:
 		v.State = In
-	case visible:
-		v.cannot(ReasonUndecided, "the limit is inside the interval")
-	default:
+	case over || !visible:
 		v.cannot(ReasonNoisy, "the same program measured twice differs by up to %s here", percent(v.Floor))
+	default:
+		v.cannot(ReasonUndecided, "the limit is inside the interval")
 	}
 }

@@ -106,6 +106,7 @@ func requireRates(t *testing.T, what string, counts map[State]int, ok bool) {
 	}
 }
 
+// The limit of 20,000 rounds is not the default, which is 80: it shows that the method decides in the end, at any noise.
 func TestWideningFindsTheShiftAndLetsNoisePass(t *testing.T) {
 	for _, noise := range []float64{0.01, 0.05, 0.20} {
 		t.Run(fmt.Sprintf("noise=%v", noise), func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/perf/benchunit"
 
 	"github.com/ephemera-go/ephemera/tools/internal/budget"
+	"github.com/ephemera-go/ephemera/tools/internal/plain"
 )
 
 // Label returns the state as reports print it.
@@ -27,7 +28,7 @@ func (s State) Label() string {
 	return string(s)
 }
 
-// String returns the verdict as one plain line, without a newline.
+// String returns the verdict as one plain line, without a newline; what could not be printed is escaped.
 func (v Verdict) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s: %s %s: ", v.State.Label(), v.Benchmark, v.Budget.Unit)
@@ -39,7 +40,7 @@ func (v Verdict) String() string {
 		fmt.Fprintf(&out, "; %s", note)
 	}
 	fmt.Fprintf(&out, " (%s:%d)", v.Budget.File, v.Budget.Line)
-	return out.String()
+	return plain.Text(out.String())
 }
 
 // Note returns why there is no verdict, or the noise floor if there is one; it may be empty.
@@ -57,15 +58,7 @@ func (v Verdict) Note() string {
 }
 
 // oneLine keeps causes that others wrote on one line and free of control characters.
-func oneLine(text string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
-	return strings.Join(strings.Fields(clean), " ")
-}
+func oneLine(text string) string { return plain.Text(strings.Join(strings.Fields(text), " ")) }
 
 // Result returns what was measured: the estimate with its interval, or the medians alone if there is no estimate. It is
 // empty if nothing was measured.

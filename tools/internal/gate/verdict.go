@@ -33,7 +33,7 @@ const (
 	ReasonThin Reason = "thin"
 	// ReasonUndecided: the interval holds the limit.
 	ReasonUndecided Reason = "undecided"
-	// ReasonNoisy: two equal programs differ by more than the budget on this machine.
+	// ReasonNoisy: on this machine the same program differs from itself by more than what is to be judged.
 	ReasonNoisy Reason = "noisy"
 	// ReasonMissing: no benchmark of this name has figures in this unit.
 	ReasonMissing Reason = "missing"
@@ -45,6 +45,8 @@ const (
 	ReasonVanished Reason = "vanished"
 	// ReasonNegative: the figures have no ratio.
 	ReasonNegative Reason = "negative"
+	// ReasonUnknownMachine: the budget counts on certain machines only, and this one has no name.
+	ReasonUnknownMachine Reason = "unknown machine"
 	// ReasonMachines: the two sides were measured on different machines or with different numbers of processors.
 	ReasonMachines Reason = "machines"
 	// ReasonFailed: the benchmark could not be measured.
@@ -70,15 +72,20 @@ type Verdict struct {
 	Figure, Against float64
 	// N is the number of figures of the smaller side, or of rounds if the sides were measured in turns.
 	N int
-	// Floor is the ratio up to which two equal programs differ on this machine, 0 if it was not measured.
+	// Floor is the ratio up to which the same program differs from itself on this machine, 0 if it was not measured.
 	Floor float64
+}
+
+// more reports whether more figures may lead to a verdict.
+func (v Verdict) more() bool {
+	return v.Reason == ReasonThin || v.Reason == ReasonUndecided || v.Reason == ReasonNoisy
 }
 
 // Undecided returns the benchmarks, references included, for which more figures may lead to a verdict, sorted.
 func Undecided(verdicts []Verdict) []string {
 	open := map[string]bool{}
 	for _, v := range verdicts {
-		if v.Reason != ReasonThin && v.Reason != ReasonUndecided && v.Reason != ReasonNoisy {
+		if !v.more() {
 			continue
 		}
 		open[v.Benchmark] = true

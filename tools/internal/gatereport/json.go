@@ -38,7 +38,7 @@ type verdictJSON struct {
 	// State is in, over, cannot, other machine or new.
 	State string `json:"state"`
 	// Reason is empty unless the state is cannot: thin, undecided, noisy, missing, missing reference, missing base,
-	// vanished, negative, machines or failed. Detail is text for people.
+	// vanished, negative, unknown machine, machines or failed. Detail is text for people.
 	Reason string `json:"reason"`
 	Detail string `json:"detail"`
 	// Estimate, Low and High are the figure and its 99 % interval: in the unit if the kind is absolute, else the ratio.

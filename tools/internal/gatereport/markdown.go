@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/ephemera-go/ephemera/tools/internal/plain"
 )
 
 // Markdown writes a table for the summary of a build: the verdicts that need somebody first.
@@ -38,16 +40,16 @@ func orUnknown(text string) string {
 // escapes keep text from being read as markup or as the end of a cell.
 var escapes = strings.NewReplacer(
 	"\\", "\\\\", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "<", "&lt;", ">", "&gt;", "&", "&amp;", "[", "\\[", "]", "\\]",
-	"\n", " ", "\r", " ",
 )
 
-func cell(text string) string { return escapes.Replace(text) }
+func cell(text string) string { return escapes.Replace(plain.Text(text)) }
 
 // code returns the text in a code span, where only the border of a table cell needs escaping. A span cannot hold its own
 // mark, so text with one is written as plain text.
 func code(text string) string {
-	if strings.ContainsAny(text, "`\n\r") {
+	if strings.Contains(text, "`") {
 		return cell(text)
 	}
+	text = plain.Text(text)
 	return "`" + strings.ReplaceAll(text, "|", "\\|") + "`"
 }

@@ -3,13 +3,11 @@ package gatereport
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ephemera-go/ephemera/tools/internal/budget"
 	"github.com/ephemera-go/ephemera/tools/internal/gate"
@@ -116,42 +114,25 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "report.json")
-	write := func(text string, err error) error {
-		return WriteFile(path, func(w io.Writer) error {
-			if _, err := io.WriteString(w, text); err != nil {
-				return err
-			}
-			return err
-		})
-	}
-	broken := errors.New("broken")
-	if err := write("half", broken); !errors.Is(err, broken) || !strings.Contains(err.Error(), "gatereport: write "+path) {
-		t.Errorf("error %v", err)
-	}
-	for _, text := range []string{"first, which is longer", "second"} {
-		if err := write(text, nil); err != nil {
+// Names come from other people's programs.
+func TestOddNamesAreEscaped(t *testing.T) {
+	r := example()
+	r.Verdicts = r.Verdicts[:1]
+	r.Verdicts[0].Benchmark = "BenchmarkA/\x1b[2J\xff\n|`x`"
+	r.Verdicts[0].Budget.Unit = "u\x1b/op"
+	r.Machines[0].CPU = "Fast\x1b[31m"
+	for _, write := range []func(io.Writer, Report) error{Text, Markdown} {
+		var out bytes.Buffer
+		if err := write(&out, r); err != nil {
 			t.Fatal(err)
 		}
-		if err := write("half", broken); !errors.Is(err, broken) {
-			t.Errorf("error %v", err)
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != text {
-			t.Errorf("the file holds %q (%v), want %q", got, err, text)
+		if got := out.String(); strings.Contains(got, "\x1b") || !utf8.ValidString(got) || !strings.Contains(got, `x1b`) {
+			t.Errorf("%q", got)
 		}
 	}
-	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
-		t.Errorf("%d files left behind, %v", len(list), err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	if err := WriteFile(filepath.Join(dir, "none", "x"), func(io.Writer) error { return nil }); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a folder that does not exist: %v", err)
-	}
-	if err := WriteFile(dir, func(io.Writer) error { return nil }); err == nil {
-		t.Error("a folder was replaced by a file")
+	r.Verdicts[0].Benchmark = "BenchmarkA/\x1b[2J\xff|x"
+	var out bytes.Buffer
+	if err := Markdown(&out, r); err != nil || !strings.Contains(out.String(), "| `BenchmarkA/\\x1b[2J\\xff\\|x` |") {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }

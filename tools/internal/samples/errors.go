@@ -12,9 +12,9 @@ var (
 	ErrFailed = errors.New("the test program failed")
 	// ErrValue marks a figure that is no number.
 	ErrValue = errors.New("not a finite number")
-	// ErrMixed marks figures of one benchmark that may not be compared.
+	// ErrMixed marks figures of one benchmark that may not be taken together.
 	ErrMixed = errors.New("figures of two origins")
-	// ErrTwice marks two figures for the same turn.
+	// ErrTwice marks two figures for the same turn, or of the same unit in one line.
 	ErrTwice = errors.New("measured twice")
 	// ErrSides marks output whose lines belong to the wrong side.
 	ErrSides = errors.New("wrong side")

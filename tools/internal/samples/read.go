@@ -1,16 +1,17 @@
 package samples
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchunit"
+
+	"github.com/ephemera-go/ephemera/tools/internal/plain"
 )
 
 // Input is output of benchmarks and the name under which errors mention it.
@@ -25,8 +26,11 @@ const (
 	sideHead = "head"
 )
 
-// Read reads the output of go test -bench, or output that Sides would read, as long as all of it is of one side. All
-// errors of the input come together, each with name and line.
+// longest is a length of lines that the parser can take.
+const longest = 60_000
+
+// Read reads the output of go test -bench, or output that Sides would read, as long as all of it is of one side. The
+// errors of the input come together, the first 20 with name and line.
 func Read(name string, r io.Reader) (*Set, error) { return ReadAll(Input{name, r}) }
 
 // ReadAll is Read for several inputs that make up one set.
@@ -48,10 +52,12 @@ func ReadAll(inputs ...Input) (*Set, error) {
 //	side: base       or head
 //	round: 7         from 1, the same for all runs of one block
 //	slot: 1          from 1, the number of the run among those of its side in the block
+//	gomaxprocs: 2    the number that go test appends to the names, 1 if it appends none
 //
-// A line holds until another of its kind. Lines without a side are the head's. The base is nil if no line names it; a line
+// A line holds until another of its kind. Without the last one whatever looks like a number of processors at the end of a
+// name is taken for it. Lines without a side are the head's. The base is nil if no line names it; a line
 // "side: base" with no benchmark behind it makes an empty set, which says that the base has none of the benchmarks. The
-// head is never nil. All errors of the inputs come together, each with name and line.
+// head is never nil. The errors of the inputs come together, the first 20 with name and line.
 func Sides(inputs ...Input) (base, head *Set, err error) {
 	r := &reader{head: &Set{}}
 	for _, input := range inputs {
@@ -63,7 +69,7 @@ func Sides(inputs ...Input) (base, head *Set, err error) {
 		return nil, nil, fmt.Errorf("samples: read: %w: no input", ErrEmpty)
 	}
 	if len(r.errs) > 0 {
-		return nil, nil, errors.Join(r.errs...)
+		return nil, nil, plain.Join(r.errs)
 	}
 	return r.base, r.head, nil
 }
@@ -87,18 +93,9 @@ type reader struct {
 func (r *reader) fail(line int, err error) {
 	text := ""
 	if line > 0 && line <= len(r.lines) {
-		text = ": " + shorten(r.lines[line-1])
+		text = ": " + plain.Quote(strings.TrimSpace(r.lines[line-1]))
 	}
 	r.errs = append(r.errs, fmt.Errorf("%s:%d: %w%s", r.input, line, err, text))
-}
-
-func shorten(line string) string {
-	line = strings.TrimSpace(line)
-	const most = 200
-	if len(line) > most {
-		line = strings.ToValidUTF8(line[:most], "") + "..."
-	}
-	return strconv.Quote(line)
 }
 
 func (r *reader) read(input Input) error {
@@ -110,7 +107,7 @@ func (r *reader) read(input Input) error {
 	r.scanText()
 	before := len(r.errs)
 	results := 0
-	parser := benchfmt.NewReader(bytes.NewReader(data), input.Name)
+	parser := benchfmt.NewReader(strings.NewReader(r.parsable(string(data))), input.Name)
 	for parser.Scan() {
 		switch record := parser.Result().(type) {
 		case *benchfmt.Result:
@@ -127,6 +124,28 @@ func (r *reader) read(input Input) error {
 		r.errs = append(r.errs, fmt.Errorf("samples: read %s: %w", input.Name, ErrEmpty))
 	}
 	return nil
+}
+
+// parsable returns the text without lines that are too long for the parser: they are empty in it, so that the others keep
+// their numbers. What a benchmark prints may be long; a result may not.
+func (r *reader) parsable(text string) string {
+	var short []string
+	for i, line := range r.lines {
+		if len(line) <= longest {
+			continue
+		}
+		if strings.HasPrefix(line, "Benchmark") {
+			r.fail(i+1, fmt.Errorf("%w: %d bytes are too long", ErrSyntax, len(line)))
+		}
+		if short == nil {
+			short = slices.Clone(r.lines)
+		}
+		short[i] = ""
+	}
+	if short == nil {
+		return text
+	}
+	return strings.Join(short, "\n")
 }
 
 // scanText looks for what the parser passes over: marks of failure, and sides that have no benchmark.
@@ -165,7 +184,11 @@ func (r *reader) add(result *benchfmt.Result) {
 		r.fail(line, fmt.Errorf("%w: %d iterations", ErrSyntax, result.Iters))
 		return
 	}
-	name, procs := splitName(result.Name)
+	name, procs, err := nameOf(result)
+	if err != nil {
+		r.fail(line, err)
+		return
+	}
 	from := Origin{
 		Package: result.GetConfig("pkg"), CPU: result.GetConfig("cpu"),
 		OS: result.GetConfig("goos"), Arch: result.GetConfig("goarch"), Procs: procs,
@@ -180,20 +203,40 @@ func (r *reader) add(result *benchfmt.Result) {
 		r.fail(line, err)
 		return
 	}
+	seen := map[string]bool{}
 	for _, v := range result.Values {
 		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
-			r.fail(line, fmt.Errorf("%w: %v %s", ErrValue, v.Value, v.Unit))
+			r.fail(line, fmt.Errorf("%w: %v %s", ErrValue, v.Value, plain.Short(v.Unit)))
 			continue
 		}
 		// The parser leaves the unit of a zero as it is.
 		_, unit := benchunit.Tidy(1, v.Unit)
+		if seen[unit] {
+			r.fail(line, fmt.Errorf("%w: two figures in %s", ErrTwice, plain.Short(unit)))
+			continue
+		}
+		seen[unit] = true
 		if err := set.Add(name, unit, Sample{Value: v.Value, Round: round, Slot: slot}, from); err != nil {
 			r.fail(line, err)
 		}
 	}
 }
 
-// splitName cuts the number of processors off a benchmark's name and adds the prefix that the parser dropped.
+// nameOf returns the name of a benchmark without the number of processors, and that number.
+func nameOf(result *benchfmt.Result) (name string, procs int, err error) {
+	procs, err = counter(result, "gomaxprocs")
+	if err != nil || procs == 0 {
+		name, guessed := splitName(result.Name)
+		return name, guessed, err
+	}
+	name = "Benchmark" + result.Name.String()
+	if procs > 1 {
+		name = strings.TrimSuffix(name, "-"+strconv.Itoa(procs))
+	}
+	return name, procs, nil
+}
+
+// splitName cuts what looks like a number of processors off a benchmark's name and adds the prefix that the parser dropped.
 func splitName(full benchfmt.Name) (name string, procs int) {
 	_, parts := full.Parts()
 	name, procs = full.String(), 1
@@ -214,7 +257,7 @@ func counter(result *benchfmt.Result, name string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%w: %s %q, expected a number from 1", ErrSyntax, name, text)
+		return 0, fmt.Errorf("%w: %s %s, expected a number from 1", ErrSyntax, name, plain.Quote(text))
 	}
 	return n, nil
 }

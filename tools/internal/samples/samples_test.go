@@ -132,6 +132,54 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Who knows the number of processors takes nothing else for it.
+func TestKnownProcessors(t *testing.T) {
+	for _, test := range []struct {
+		procs      int
+		line, want string
+	}{
+		{1, "BenchmarkA/n-10", "BenchmarkA/n-10"},
+		{1, "BenchmarkA", "BenchmarkA"},
+		{2, "BenchmarkA/n-10-2", "BenchmarkA/n-10"},
+		{2, "BenchmarkA/n-2-2", "BenchmarkA/n-2"},
+		{2, "BenchmarkA/n-12", "BenchmarkA/n-12"},
+	} {
+		s, err := Read("f", strings.NewReader(fmt.Sprintf("gomaxprocs: %d\n%s 1 1 ns/op", test.procs, test.line)))
+		if err != nil || fmt.Sprint(s.Benchmarks()) != "["+test.want+"]" || s.Origin(test.want, "sec/op").Procs != test.procs {
+			t.Errorf("%+v: %v, %v", test, s.Benchmarks(), err)
+		}
+	}
+}
+
+// What a benchmark prints may be longer than the parser's lines; the numbers of lines stay right.
+func TestLongLines(t *testing.T) {
+	text := strings.Repeat("x", 70_000) + "\n" + strings.Repeat("y", 1<<20) + "\nBenchmarkA 1 1 ns/op\n"
+	s, err := Read("f", strings.NewReader(text))
+	if err != nil || len(s.Samples("BenchmarkA", "sec/op")) != 1 {
+		t.Errorf("%v", err)
+	}
+	if _, err := Read("f", strings.NewReader(text+"BenchmarkA 1\n")); err == nil || !strings.HasPrefix(err.Error(), "f:4: ") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestReadShowsTheBeginning(t *testing.T) {
+	_, err := Read("f", strings.NewReader(strings.Repeat("BenchmarkA 1\n", 100)))
+	if err == nil || strings.Count(err.Error(), "\n") != 20 || !strings.HasSuffix(err.Error(), "\nand 80 more") {
+		t.Errorf("%v", err)
+	}
+	name := "Benchmark" + strings.Repeat("é", 20_000)
+	for _, text := range []string{
+		name + " 1 NaN " + strings.Repeat("u", 10_000), "round: 1\n" + name + " 1 1 ns/op\n" + name + " 1 1 ns/op\n",
+		"round: " + strings.Repeat("9", 10_000) + "\nBenchmarkA 1 1 ns/op",
+		"cpu: " + strings.Repeat("a", 10_000) + "\nBenchmarkA 1 1 ns/op\ncpu: b\nBenchmarkA 1 1 ns/op",
+	} {
+		if _, err := Read("f", strings.NewReader(text)); err == nil || len(err.Error()) > 1500 {
+			t.Errorf("an error of %d bytes", len(fmt.Sprint(err)))
+		}
+	}
+}
+
 var refusals = []struct {
 	name, text string
 	err        error
@@ -167,6 +215,11 @@ var refusals = []struct {
 	{"no side", "side:\nBenchmarkA 1 1 ns/op", ErrSides, "f:1: wrong side"},
 	{"round", "round: zero\nBenchmarkA 1 1 ns/op", ErrSyntax, `f:2: unreadable benchmark line: round "zero", expected a number from 1`},
 	{"slot", "round: 1\nslot: 0\nBenchmarkA 1 1 ns/op", ErrSyntax, `slot "0", expected a number from 1`},
+	{"rounds and none", "BenchmarkA 1 1 ns/op\nround: 1\nBenchmarkA 1 1 ns/op", ErrMixed, "f:3: BenchmarkA sec/op: figures of two origins: some in rounds and some not"},
+	{"none and rounds", "round: 1\nBenchmarkA 1 1 ns/op\nround:\nBenchmarkA 1 1 ns/op", ErrMixed, "f:4: BenchmarkA sec/op: figures of two origins: some in rounds"},
+	{"unit twice", "BenchmarkA 1 1 ns/op 2 ns/op", ErrTwice, "f:1: measured twice: two figures in sec/op"},
+	{"unit twice, tidied", "BenchmarkA 1 1 sec/op 0 ns/op", ErrTwice, "f:1: measured twice: two figures in sec/op"},
+	{"processors", "gomaxprocs: many\nBenchmarkA 1 1 ns/op", ErrSyntax, `f:2: unreadable benchmark line: gomaxprocs "many", expected a number from 1`},
 	{"turn twice", "round: 1\nBenchmarkA 1 1 ns/op\nBenchmarkA 1 1 ns/op", ErrTwice, "f:3: BenchmarkA sec/op: measured twice: round 1, slot 0"},
 }
 
@@ -185,7 +238,8 @@ func TestReadRefuses(t *testing.T) {
 	if _, err := Read("f", iotest.ErrReader(io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error of the reader: %v", err)
 	}
-	if _, err := Read("f", strings.NewReader("BenchmarkA "+strings.Repeat("1", 1<<20))); err == nil || !strings.Contains(err.Error(), "token too long") {
+	endless := "BenchmarkA 1 1 ns/op\nBenchmarkA " + strings.Repeat("1", 1<<20)
+	if _, err := Read("f", strings.NewReader(endless)); !errors.Is(err, ErrSyntax) || !strings.Contains(err.Error(), "f:2: unreadable benchmark line: 1048587 bytes") {
 		t.Errorf("endless line: %.200v", err)
 	}
 }

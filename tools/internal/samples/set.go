@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/ephemera-go/ephemera/tools/internal/plain"
 )
 
 // Sample is one figure of one run.
@@ -42,7 +44,7 @@ type Set struct {
 }
 
 // Add records one figure. The benchmark is named without the number of processors and the unit is tidied. It fails if the
-// series has figures of another origin, or one of the same round and slot.
+// series has figures of another origin, or one of the same round and slot, or if only one of both has a round.
 func (s *Set) Add(benchmark, unit string, v Sample, from Origin) error {
 	if s.series == nil {
 		s.series = map[key]*series{}
@@ -54,11 +56,14 @@ func (s *Set) Add(benchmark, unit string, v Sample, from Origin) error {
 		s.series[k] = found
 	}
 	if err := from.sameAs(found.origin); err != nil {
-		return fmt.Errorf("%s %s: %w", benchmark, unit, err)
+		return fmt.Errorf("%s %s: %w", plain.Short(benchmark), plain.Short(unit), err)
+	}
+	if len(found.samples) > 0 && (v.Round == 0) != (found.samples[0].Round == 0) {
+		return fmt.Errorf("%s %s: %w: some in rounds and some not", plain.Short(benchmark), plain.Short(unit), ErrMixed)
 	}
 	turn := [2]int{v.Round, v.Slot}
 	if v.Round != 0 && found.turns[turn] {
-		return fmt.Errorf("%s %s: %w: round %d, slot %d", benchmark, unit, ErrTwice, v.Round, v.Slot)
+		return fmt.Errorf("%s %s: %w: round %d, slot %d", plain.Short(benchmark), plain.Short(unit), ErrTwice, v.Round, v.Slot)
 	}
 	found.turns[turn] = true
 	found.samples = append(found.samples, v)
@@ -69,11 +74,11 @@ func (s *Set) Add(benchmark, unit string, v Sample, from Origin) error {
 func (o Origin) sameAs(other Origin) error {
 	switch {
 	case o.Package != other.Package:
-		return fmt.Errorf("%w: from the packages %q and %q", ErrMixed, other.Package, o.Package)
+		return fmt.Errorf("%w: from the packages %s and %s", ErrMixed, plain.Quote(other.Package), plain.Quote(o.Package))
 	case o.CPU != other.CPU:
-		return fmt.Errorf("%w: from the machines %q and %q", ErrMixed, other.CPU, o.CPU)
+		return fmt.Errorf("%w: from the machines %s and %s", ErrMixed, plain.Quote(other.CPU), plain.Quote(o.CPU))
 	case o.OS != other.OS || o.Arch != other.Arch:
-		return fmt.Errorf("%w: from %s/%s and %s/%s", ErrMixed, other.OS, other.Arch, o.OS, o.Arch)
+		return fmt.Errorf("%w: from %s and %s", ErrMixed, plain.Short(other.OS+"/"+other.Arch), plain.Short(o.OS+"/"+o.Arch))
 	case o.Procs != other.Procs:
 		return fmt.Errorf("%w: with %d and %d processors", ErrMixed, other.Procs, o.Procs)
 	}
