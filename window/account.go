@@ -19,13 +19,31 @@ type account struct {
 	persisted uint64
 	overflow  uint64 // pending signals that were given up
 	target    uint64 // the round writes what is below
-	missed    uint64 // of overflow: below target, since the round began
+	missed    uint64 // of overflow: below target, and no Flush has told so
+	late      uint64 // of overflow: from target on; the next round's missed
 	told      uint64 // drops that the diagnostics know
 	durable   uint64 // greatest sequence known to be stored
 
 	flushes, batches, failures, pruned uint64
 	lastFlush                          time.Time
 	lastError                          error
+}
+
+// drop counts pending signals [from, to) that are given up.
+func (a *account) drop(from, to uint64) {
+	below := min(to, a.target) - min(from, a.target)
+	a.overflow += to - from
+	a.missed += below
+	a.late += to - from - below
+}
+
+// tellMissed returns the error for what was given up since it was last called.
+func (a *account) tellMissed() error {
+	n := a.missed
+	if a.missed = 0; n == 0 {
+		return nil
+	}
+	return fmt.Errorf("window: flush: %d signals were given up: %w", n, ErrOverloaded)
 }
 
 // settle decides what became of signals that left, and lets expired ones at the start of the window go.

@@ -30,6 +30,7 @@ type flusher struct {
 	done   chan struct{}
 	last   error // of the write that ended it
 	batch  []sinks.Signal
+	tried  uint64 // greatest sequence that this window may have written
 
 	mu      sync.Mutex
 	waiters []chan error // nil after the end
@@ -37,7 +38,7 @@ type flusher struct {
 }
 
 func startFlusher(w *Window) *flusher {
-	f := &flusher{w: w, asked: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	f := &flusher{w: w, asked: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), tried: w.start - 1}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	go f.run()
 	return f
@@ -45,8 +46,9 @@ func startFlusher(w *Window) *flusher {
 
 // Flush writes everything that was raised before the call. When it returns nil all of that is durable. Calls at the
 // same time share their writes. When the context ends first its error is returned, and the write goes on. Errors: that
-// of the store, with the signals still pending; ErrOverloaded when signals had to be given up meanwhile; ErrNoStore;
-// ErrClosed.
+// of the store, with the signals still pending; ErrOverloaded, also beside that of the store, when a signal raised
+// before the call was given up unwritten and no earlier Flush has told so; ErrNoStore; ErrClosed. A store that holds
+// sequences which this window did not write has another writer: sinks.ErrConflict, before anything is written.
 func (w *Window) Flush(ctx context.Context) error {
 	if w.flusher == nil {
 		return ErrNoStore
@@ -84,7 +86,7 @@ func (f *flusher) run() {
 	for {
 		select {
 		case <-f.quit:
-			f.last = f.round(true)
+			_ = f.round(true) // f.last has it, with what was given up
 			return
 		case <-f.w.trip.flush:
 			if failed > 0 {
@@ -93,7 +95,7 @@ func (f *flusher) run() {
 		case <-f.asked:
 		case <-timer.C:
 		}
-		if !healthy(f.round(false)) {
+		if f.round(false) != nil {
 			failed++
 			timer.Reset(pause(failed))
 			continue
@@ -102,9 +104,6 @@ func (f *flusher) run() {
 		timer.Reset(f.w.o.FlushInterval)
 	}
 }
-
-// healthy reports that the store took all that was written, although some signals were too late for it.
-func healthy(err error) bool { return err == nil || errors.Is(err, ErrOverloaded) }
 
 // pause grows with the number of failures in a row; half of it is chance.
 func pause(failed int) time.Duration {
@@ -116,34 +115,42 @@ func pause(failed int) time.Duration {
 }
 
 // round writes everything that is pending when it begins, and answers those who waited then; the last one answers
-// everybody.
+// everybody. It returns the error of the store; that signals were too late for it is told to those who waited alone.
 func (f *flusher) round(last bool) error {
 	f.mu.Lock()
 	waiters := f.waiters
 	f.waiters, f.ended = nil, last
 	f.mu.Unlock()
 	w := f.w
-	written, err := f.write(w.next())
-	if healthy(err) {
+	written, err := f.write()
+	if err == nil {
 		f.prune(written)
 	}
 	w.mu.Lock()
 	resume, capacity := w.account.resume, w.state.Load().capacity
 	_ = w.resize(capacity) // a shrinking that had to wait; after Close it is of no use
+	answer := err
+	if last || len(waiters) > 0 {
+		answer = errors.Join(err, w.account.tellMissed())
+	}
 	w.mu.Unlock()
-	w.trip.rearm(resume, capacity, healthy(err))
+	w.trip.rearm(resume, capacity, err == nil)
 	w.tellDrops()
+	if last {
+		f.last = answer
+	}
 	for _, done := range waiters {
-		done <- err
+		done <- answer
 	}
 	return err
 }
 
-// write stores the signals below end in batches and returns how many.
-func (f *flusher) write(end uint64) (written int, err error) {
+// write stores everything raised before it in batches and returns how many signals that were.
+func (f *flusher) write() (written int, err error) {
 	a := &f.w.account
 	f.w.mu.Lock()
-	a.target, a.missed = end, 0
+	end := f.w.next() // with the lock: whatever was dropped so far lies below it
+	a.target, a.missed, a.late = end, a.missed+a.late, 0
 	f.w.mu.Unlock()
 	for {
 		n := f.fill(end)
@@ -160,9 +167,6 @@ func (f *flusher) write(end uint64) (written int, err error) {
 	if written > 0 {
 		a.flushes++
 		a.lastFlush = f.w.reading()
-	}
-	if a.missed > 0 {
-		return written, fmt.Errorf("window: flush: %d signals were given up: %w", a.missed, ErrOverloaded)
 	}
 	return written, nil
 }
@@ -209,8 +213,7 @@ func (w *Window) keepPending(cut *core.Cut[Record]) {
 	if low <= a.resume {
 		return
 	}
-	a.overflow += low - a.resume
-	a.missed += min(low, a.target) - min(a.resume, a.target)
+	a.drop(a.resume, low)
 	a.resume = low
 	if a.batchEnd == a.flushed {
 		a.flushed, a.batchEnd = low, low
@@ -239,10 +242,43 @@ func (f *flusher) append(n int) error {
 
 // store contains a store that panics: it must not end the program from a goroutine that nobody can guard.
 func (f *flusher) store() (err error) {
-	if p := contain(func() { err = f.w.o.Store.Append(f.ctx, f.batch) }); p != nil {
+	if p := contain(func() { err = f.writeOwn() }); p != nil {
 		return p
 	}
 	return err
+}
+
+// writeOwn writes the batch unless the store holds sequences that this window never wrote: a store skips what it has
+// trimmed, so that such a batch would seem stored. It is a check and no lock; only a lease keeps another writer out.
+func (f *flusher) writeOwn() error {
+	store := f.w.o.Store
+	stat, err := store.Stat(f.ctx)
+	if err != nil {
+		return err
+	}
+	if stat.Last > f.tried {
+		return f.conflict(stat.Last)
+	}
+	tried := f.tried
+	f.tried = max(tried, f.batch[len(f.batch)-1].Sequence) // also if it panics
+	err = store.Append(f.ctx, f.batch)
+	if errors.Is(err, sinks.ErrConflict) || errors.Is(err, sinks.ErrLeased) || errors.Is(err, sinks.ErrFenced) {
+		f.tried = tried // none of it is stored
+	}
+	return err
+}
+
+// conflict returns why the batch cannot be written to a store that another writer brought to the sequence last. The
+// store itself knows best, such as who has the lease; asked with what it has passed, it stores nothing.
+func (f *flusher) conflict(last uint64) error {
+	passed := 0
+	for passed < len(f.batch) && f.batch[passed].Sequence <= last {
+		passed++
+	}
+	if err := f.w.o.Store.Append(f.ctx, f.batch[:passed]); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: another writer brought the store to sequence %d", sinks.ErrConflict, last)
 }
 
 // book decides what became of the batch [flushed, batchEnd).
@@ -257,8 +293,7 @@ func (a *account) book(err error) {
 	case a.resume == a.batchEnd: // pending again
 		a.resume = a.flushed
 	default: // signals behind it were given up meanwhile, so it has no room any more either
-		a.overflow += n
-		a.missed += n
+		a.drop(a.flushed, a.batchEnd)
 	}
 	if err != nil {
 		a.failures++

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"errors"
 	"math"
 	"math/bits"
 	"sync"
@@ -101,8 +102,9 @@ func (w *Window) raise(r Record) (uint64, error) {
 }
 
 // RaiseBatch raises signals in their order; each part of up to [core.MaxBatch] signals is contiguous and becomes visible
-// as a whole. All of them are checked first: one bad signal refuses the batch. It returns how many were raised, which is
-// less than all of them only with an error.
+// as a whole. All of them are checked first: one bad signal refuses the batch. Under DropNewest and Block a part has at
+// most MaxPending signals, and is raised only when there is room for all of it. It returns how many were raised, which
+// is less than all of them only with an error.
 func (w *Window) RaiseBatch(signals []Signal) (int, error) {
 	if w.gate.Load()&gateClosed != 0 {
 		return 0, w.lost(len(signals))
@@ -129,15 +131,15 @@ var records = sync.Pool{New: func() any { return new([]Record) }}
 
 func (w *Window) raiseAll(records []Record) (done int, err error) {
 	for done < len(records) {
-		part := records[done:min(done+core.MaxBatch, len(records))]
-		if err = w.admit(len(part)); err != nil {
+		size := core.MaxBatch
+		if w.bounded() {
+			size = min(size, w.maxPending(w.state.Load().capacity))
+		}
+		part := records[done:min(done+size, len(records))]
+		first, err := w.raisePart(part)
+		if err != nil {
 			return done, err
 		}
-		b, err := w.store.AppendBatch(part)
-		if err != nil {
-			return done, w.lost(len(part))
-		}
-		first := b.First().Sequence
 		w.raised(first, len(part))
 		for i := range part {
 			if w.sample.takes(first + uint64(i) - w.start) {
@@ -147,6 +149,42 @@ func (w *Window) raiseAll(records []Record) (done int, err error) {
 		done += len(part)
 	}
 	return done, nil
+}
+
+// bounded reports that raises find no room when MaxPending signals wait.
+func (w *Window) bounded() bool { return w.o.Store != nil && w.o.Overload != DropOldest }
+
+// raisePart appends records as a whole and returns the first sequence. Where room is limited, the append holds only for
+// the sequence that the room was measured from, so that parts at the same time cannot share it.
+func (w *Window) raisePart(part []Record) (uint64, error) {
+	if !w.bounded() {
+		if err := w.admit(len(part)); err != nil {
+			return 0, err
+		}
+		b, err := w.store.AppendBatch(part)
+		if err != nil {
+			return 0, w.lost(len(part))
+		}
+		return b.First().Sequence, nil
+	}
+	var p patience
+	defer p.stop()
+	for {
+		if err := w.await(len(part), true, &p); err != nil {
+			return 0, err
+		}
+		next := w.next()
+		if !w.trip.fits(next, len(part)) {
+			continue
+		}
+		pos, err := w.store.AppendIf(0, next, part...)
+		if err == nil {
+			return pos.Sequence, nil
+		}
+		if !errors.Is(err, core.ErrConflict) {
+			return 0, w.lost(len(part))
+		}
+	}
 }
 
 // raised does what the raise of n signals from sequence first on owes.
@@ -164,30 +202,55 @@ func (w *Window) lost(n int) error {
 
 // admit lets signals pass, makes them wait, or refuses them.
 func (w *Window) admit(n int) error {
-	var timeout *time.Timer
+	if w.gate.Load() == 0 {
+		return nil
+	}
+	var p patience
+	defer p.stop()
+	return w.await(n, false, &p)
+}
+
+// patience is what is left of MaxBlock; the time begins with the first wait.
+type patience struct{ timer *time.Timer }
+
+func (p *patience) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// await is admit for one raise that may have to wait several times. With whole there must be room for all n signals.
+func (w *Window) await(n int, whole bool, p *patience) error {
+	full := func(g uint32) bool { return g&gateFull != 0 || whole && !w.trip.fits(w.next(), n) }
 	for {
 		g := w.gate.Load()
-		switch {
-		case g == 0:
-			return nil
+		switch crowded := full(g); {
 		case g&gateClosed != 0:
 			return w.lost(n)
-		case g&gateFull != 0 && w.o.Overload == DropNewest:
+		case g == 0 && !crowded:
+			return nil
+		case crowded && w.o.Overload == DropNewest:
+			if whole {
+				w.trip.hurry()
+			}
 			w.refused.overloaded.Add(uint64(n))
 			return ErrOverloaded
 		}
-		if timeout == nil {
-			timeout = time.NewTimer(w.o.MaxBlock)
-			defer timeout.Stop()
+		if p.timer == nil {
+			p.timer = time.NewTimer(w.o.MaxBlock)
 		}
 		opened := w.trip.opened()
-		if w.gate.Load() != g {
+		if now := w.gate.Load(); now != g || now == 0 && !full(now) {
 			continue
+		}
+		if whole {
+			w.trip.hurry()
 		}
 		select {
 		case <-opened:
-		case <-timeout.C:
-			if w.gate.Load()&gateFull == 0 {
+		case <-p.timer.C:
+			p.timer.Reset(0) // there is no more patience in a later wait either
+			if !full(w.gate.Load()) {
 				return nil // only watchers are behind: they lose nothing that the window still holds
 			}
 			w.refused.overloaded.Add(uint64(n))

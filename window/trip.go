@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Reasons why a raise has to ask before it appends.
@@ -18,8 +19,9 @@ const (
 type trip struct {
 	w        *Window
 	mu       sync.Mutex
-	flushAt  uint64 // sequence that makes HighWater pending; never while the flusher is told already
-	fullAt   uint64 // sequence that makes MaxPending pending
+	flushAt  uint64        // sequence that makes HighWater pending; never while the flusher is told already
+	fullAt   uint64        // sequence that makes MaxPending pending
+	limit    atomic.Uint64 // sequence for which there is no room; it only grows, but for a smaller capacity
 	sleepers []*Watcher
 	holding  int           // watchers that hold the gate
 	open     chan struct{} // closed when the gate opens
@@ -30,6 +32,7 @@ func (t *trip) init(w *Window) {
 	t.w = w
 	t.open, t.flush = make(chan struct{}), make(chan struct{}, 1)
 	t.flushAt, t.fullAt = never, never
+	t.limit.Store(never)
 	if w.o.Store != nil {
 		t.rearm(w.start, w.o.Capacity, true)
 	}
@@ -113,10 +116,24 @@ func (t *trip) rearm(flushed uint64, capacity int, again bool) {
 	}
 	if t.w.o.Overload != DropOldest {
 		t.fullAt = flushed + most - 1
+		t.limit.Store(flushed + most)
 		t.setMark() // before the gate opens, or else raises run through it while this goroutine is stopped here
 		t.setGate(gateFull, false)
+		if t.w.o.Overload == Block {
+			t.release() // batches may wait for room at an open gate
+		}
 	}
 	t.after()
+}
+
+// fits reports that there is room for n signals from the sequence next on.
+func (t *trip) fits(next uint64, n int) bool { return next+uint64(n) <= t.limit.Load() }
+
+// hurry starts a write for those who found no room, unless HighWater says that only Flush does.
+func (t *trip) hurry() {
+	if high := t.w.o.HighWater; t.w.o.Store != nil && high <= t.w.maxPending(t.w.state.Load().capacity) {
+		tell(t.flush)
+	}
 }
 
 // after sets the mark and looks whether it was passed before it stood.

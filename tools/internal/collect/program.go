@@ -83,7 +83,7 @@ func (p *Program) list(ctx context.Context, globs []string) ([]result, error) {
 }
 
 // listEach is list with a process for each top-level benchmark, so that one that fails leaves the others. Failures are by
-// the name of the top-level benchmark; results that it printed before it failed count.
+// the name of the top-level benchmark; results that it printed before it failed count, but for the last.
 func (p *Program) listEach(ctx context.Context, globs []string) (results []result, failures map[string]error, err error) {
 	tops, err := p.run(ctx, "", p.limit, p.file, "-test.list=^Benchmark")
 	if err != nil {
@@ -107,13 +107,16 @@ func (p *Program) listEach(ctx context.Context, globs []string) (results []resul
 			continue
 		}
 		stdout, err := p.run(ctx, top, p.limit, p.file, benchArgs(strings.Join(patterns, "|"), "1x", p.procs)...)
+		printed := parseOutput(stdout, p.procs)
 		switch {
 		case errors.Is(err, ErrProcess):
 			failures[top] = err
+			// While a benchmark panics, package testing may still print a result of it.
+			printed = printed[:max(0, len(printed)-1)]
 		case err != nil:
 			return nil, nil, err
 		}
-		results = append(results, parseOutput(stdout, p.procs)...)
+		results = append(results, printed...)
 	}
 	return results, failures, nil
 }
