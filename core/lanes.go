@@ -34,7 +34,7 @@ type lanes[E any] struct {
 
 const (
 	laneOpenFor     = 1 << 22 // rare enough for a trial to cost nothing
-	overflowOpenFor = 1 << 20 // rare enough while it is needed: 1 << 17 costs eight writers half of what lanes gain
+	overflowOpenFor = 1 << 20 // rare enough while it is needed: at 1 << 17 eight writers cost 0.2 to 0.3 of a mutex ring, not 0.14
 )
 
 func newLanes[E any](parts []*partition[E], seen *observer) *lanes[E] {
