@@ -16,7 +16,9 @@ type BlobStore interface {
 	Put(ctx context.Context, name string, size int64, r io.Reader) error
 
 	// Open returns the content of a blob, to be closed by the caller, and its size in bytes. An absent blob is
-	// ErrNotFound. ctx may end reading too.
+	// ErrNotFound. The content delivers exactly that many bytes, or an error: ErrNotFound if the blob was deleted
+	// meanwhile, ErrCorrupt if the driver can tell damage; not every one can, so what must be right has a checksum of
+	// its own. The end of ctx ends reading too. A content is for one goroutine.
 	Open(ctx context.Context, name string) (io.ReadCloser, int64, error)
 
 	// List returns the blobs whose names start with prefix and are greater than after, ascending by the bytes of

@@ -2,15 +2,16 @@ package sinks
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 )
 
-// handle is what both checked stores share: the name for errors and the closed state.
+// handle is what both checked stores share: the name for errors, the closed state, and the methods that do not depend on
+// what is stored. The optional ones go through the package functions, which know what to do when the driver has none.
 type handle struct {
 	driver string
 	kind   string // "blobs" or "signals", in messages
+	inner  io.Closer
 
 	mu     sync.Mutex
 	closed bool
@@ -44,89 +45,33 @@ func (h *handle) do(ctx context.Context, op, object string, f func() error) erro
 	return wrap(h.driver, op, object, err)
 }
 
-func (h *handle) close(inner io.Closer) error {
+func (h *handle) Close() error {
 	h.once.Do(func() {
 		h.mu.Lock()
 		h.closed = true
 		h.mu.Unlock()
 		h.calls.Wait()
-		h.closeErr = wrap(h.driver, "close", h.kind, inner.Close())
+		h.closeErr = wrap(h.driver, "close", h.kind, h.inner.Close())
 	})
 	return h.closeErr
 }
 
-func (h *handle) acquire(ctx context.Context, inner io.Closer, c Claim) (generation uint64, err error) {
+func (h *handle) Acquire(ctx context.Context, c Claim) (generation uint64, err error) {
 	err = h.do(ctx, "acquire", h.kind, func() error {
-		generation, err = Acquire(ctx, inner, c)
+		generation, err = Acquire(ctx, h.inner, c)
 		return err
 	})
 	return generation, err
 }
 
-func (h *handle) renew(ctx context.Context, inner io.Closer) error {
-	return h.do(ctx, "renew", h.kind, func() error { return Renew(ctx, inner) })
+func (h *handle) Renew(ctx context.Context) error {
+	return h.do(ctx, "renew", h.kind, func() error { return Renew(ctx, h.inner) })
 }
 
-func (h *handle) release(ctx context.Context, inner io.Closer) error {
-	return h.do(ctx, "release", h.kind, func() error { return Release(ctx, inner) })
+func (h *handle) Release(ctx context.Context) error {
+	return h.do(ctx, "release", h.kind, func() error { return Release(ctx, h.inner) })
 }
 
-func (h *handle) verify(ctx context.Context, inner io.Closer) error {
-	return h.do(ctx, "verify", h.kind, func() error { return Verify(ctx, inner) })
-}
-
-// exactReader fails unless r delivers exactly the promised number of bytes. It gives the last bytes away only when it
-// knows that nothing follows, so that even a driver that stops reading there cannot store a wrong blob.
-type exactReader struct {
-	r         io.Reader
-	size      int64
-	remaining int64
-	err       error // what every further call returns
-}
-
-func (e *exactReader) Read(p []byte) (int, error) {
-	if e.err != nil {
-		return 0, e.err
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n := 0
-	if e.remaining > 0 {
-		p = p[:min(int64(len(p)), e.remaining)]
-		n, e.err = e.r.Read(p)
-		if n < 0 || n > len(p) {
-			e.err = fmt.Errorf("%w: reader returned a count of %d for %d bytes", ErrInvalid, n, len(p))
-			return 0, e.err
-		}
-		e.remaining -= int64(n)
-	}
-	switch {
-	case e.remaining > 0 && e.err == io.EOF: //nolint:errorlint // a wrapped EOF is a failure of the reader
-		e.err = fmt.Errorf("%w: reader ended after %d of %d bytes", ErrInvalid, e.size-e.remaining, e.size)
-		return 0, e.err
-	case e.remaining > 0:
-		return n, e.err
-	case e.err == nil:
-		e.err = e.probe()
-	}
-	if n == 0 || e.err != io.EOF { //nolint:errorlint // as above
-		return 0, e.err
-	}
-	return n, nil
-}
-
-// probe returns io.EOF if r has ended.
-func (e *exactReader) probe() error {
-	var extra [1]byte
-	for range 100 {
-		n, err := e.r.Read(extra[:])
-		if n != 0 {
-			return fmt.Errorf("%w: reader delivers more than %d bytes", ErrInvalid, e.size)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return io.ErrNoProgress
+func (h *handle) Verify(ctx context.Context) error {
+	return h.do(ctx, "verify", h.kind, func() error { return Verify(ctx, h.inner) })
 }

@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// checkedBlobs also has the optional interfaces, through the package functions.
+// checkedBlobs has the optional interfaces through its handle.
 type checkedBlobs struct {
 	handle
 	inner BlobStore
 }
 
 // CheckedBlobs returns s with everything that all drivers need: arguments are checked before the driver sees them,
-// errors are wrapped in one *Error that names driver, Put is held to its size, and the closed state is kept: s.Close is
-// called once, when no call is in progress. Drivers return their stores through it. A checked store is returned as it
-// is.
+// errors are wrapped in one *Error that names driver, Put and the contents that Open returns are held to their size, and
+// the closed state is kept: s.Close is called once, when no call is in progress. Drivers return their stores through it. A
+// checked store is returned as it is.
 //
 // The driver may rely on valid names and on a limit of at least 0. It must consume the reader of Put until io.EOF or an
 // error, and store nothing on an error.
@@ -24,7 +24,7 @@ func CheckedBlobs(driver string, s BlobStore) BlobStore {
 	if c, ok := s.(*checkedBlobs); ok {
 		return c
 	}
-	return &checkedBlobs{handle: handle{driver: driver, kind: "blobs"}, inner: s}
+	return &checkedBlobs{handle: handle{driver: driver, kind: "blobs", inner: s}, inner: s}
 }
 
 func (c *checkedBlobs) Put(ctx context.Context, name string, size int64, r io.Reader) error {
@@ -32,8 +32,8 @@ func (c *checkedBlobs) Put(ctx context.Context, name string, size int64, r io.Re
 		if err := CheckBlobName(name); err != nil {
 			return err
 		}
-		if size < 0 {
-			return fmt.Errorf("%w: size %d", ErrInvalid, size)
+		if size < 0 || r == nil {
+			return fmt.Errorf("%w: size %d, reader %T", ErrInvalid, size, r)
 		}
 		exact := &exactReader{r: r, size: size, remaining: size}
 		if size == 0 {
@@ -57,7 +57,7 @@ func (c *checkedBlobs) Open(ctx context.Context, name string) (r io.ReadCloser, 
 	if err != nil {
 		return nil, 0, err
 	}
-	return r, size, nil
+	return &content{ctx: ctx, inner: r, driver: c.driver, name: name, size: size, left: size}, size, nil
 }
 
 func (c *checkedBlobs) List(ctx context.Context, prefix, after string, limit int) (blobs []Blob, err error) {
@@ -85,18 +85,6 @@ func (c *checkedBlobs) Delete(ctx context.Context, name string) error {
 		return c.inner.Delete(ctx, name)
 	})
 }
-
-func (c *checkedBlobs) Close() error { return c.close(c.inner) }
-
-func (c *checkedBlobs) Verify(ctx context.Context) error { return c.verify(ctx, c.inner) }
-
-func (c *checkedBlobs) Acquire(ctx context.Context, claim Claim) (uint64, error) {
-	return c.acquire(ctx, c.inner, claim)
-}
-
-func (c *checkedBlobs) Renew(ctx context.Context) error { return c.renew(ctx, c.inner) }
-
-func (c *checkedBlobs) Release(ctx context.Context) error { return c.release(ctx, c.inner) }
 
 // object is a name as it may stand in a message; it may be hostile.
 func object(name string) string {

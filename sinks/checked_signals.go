@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// checkedSignals also has the optional interfaces, through the package functions.
+// checkedSignals has Prune itself and the other optional interfaces through its handle.
 type checkedSignals struct {
 	handle
 	inner SignalStore
@@ -23,7 +23,7 @@ func CheckedSignals(driver string, s SignalStore) SignalStore {
 	if c, ok := s.(*checkedSignals); ok {
 		return c
 	}
-	return &checkedSignals{handle: handle{driver: driver, kind: "signals"}, inner: s}
+	return &checkedSignals{handle: handle{driver: driver, kind: "signals", inner: s}, inner: s}
 }
 
 func (c *checkedSignals) Append(ctx context.Context, batch []Signal) error {
@@ -94,18 +94,6 @@ func (c *checkedSignals) Prune(ctx context.Context, before time.Time, keep uint6
 	})
 	return removed, err
 }
-
-func (c *checkedSignals) Close() error { return c.close(c.inner) }
-
-func (c *checkedSignals) Verify(ctx context.Context) error { return c.verify(ctx, c.inner) }
-
-func (c *checkedSignals) Acquire(ctx context.Context, claim Claim) (uint64, error) {
-	return c.acquire(ctx, c.inner, claim)
-}
-
-func (c *checkedSignals) Renew(ctx context.Context) error { return c.renew(ctx, c.inner) }
-
-func (c *checkedSignals) Release(ctx context.Context) error { return c.release(ctx, c.inner) }
 
 func checkLimit(limit int) error {
 	if limit < 1 {

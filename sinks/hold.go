@@ -62,20 +62,34 @@ func (l *Lease) Err() error {
 }
 
 // Close stops renewing and releases the lease. Giving up a lease that was lost, or that of a closed store, is no error.
-// It is idempotent.
+// It is idempotent. It waits no longer than a TTL, even for a store that hangs and does not care about contexts: by then
+// the lease is over anyway.
 func (l *Lease) Close() error {
 	l.once.Do(func() {
 		l.stop()
 		<-l.done
-		// The renewing context is over; releasing must not hang with a hung store either.
+		// The renewing context is over.
 		ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
 		defer cancel()
-		err := Release(ctx, l.store)
+		err := bounded(ctx, func() error { return Release(ctx, l.store) })
 		if !errors.Is(err, ErrFenced) && !errors.Is(err, ErrClosed) {
 			l.closeErr = err
 		}
 	})
 	return l.closeErr
+}
+
+// bounded returns when call does or when its context ends, whatever comes first: a system call that hangs, on a disk that
+// does not answer, cannot be called off.
+func bounded(ctx context.Context, call func() error) error {
+	result := make(chan error, 1)
+	go func() { result <- call() }()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (l *Lease) renew(ctx context.Context, renewed time.Time) {
@@ -91,7 +105,7 @@ func (l *Lease) renew(ctx context.Context, renewed time.Time) {
 		}
 		begin := time.Now()
 		attempt, cancel := context.WithDeadline(ctx, renewed.Add(l.ttl))
-		err := Renew(attempt, l.store)
+		err := bounded(attempt, func() error { return Renew(attempt, l.store) })
 		cancel()
 		switch {
 		case ctx.Err() != nil:

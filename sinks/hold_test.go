@@ -99,6 +99,40 @@ func TestHoldGivesUp(t *testing.T) {
 	}
 }
 
+// hung is a store whose disk does not answer: after Acquire no call returns, whatever becomes of its context.
+type hung struct {
+	sinks.SignalStore
+	answer chan struct{}
+}
+
+func (h *hung) Acquire(context.Context, sinks.Claim) (uint64, error) { return 1, nil }
+
+func (h *hung) Renew(context.Context) error { return h.hang() }
+
+func (h *hung) Release(context.Context) error { return h.hang() }
+
+func (h *hung) hang() error {
+	<-h.answer
+	return nil
+}
+
+// TestHoldOnAHungStore: the holder learns in time that it may have lost the lease, and can go on.
+func TestHoldOnAHungStore(t *testing.T) {
+	h := &hung{answer: make(chan struct{})}
+	defer close(h.answer)
+	lease, err := sinks.Hold(t.Context(), h, sinks.Claim{TTL: 30 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "the loss", lease.Lost())
+	if err := lease.Err(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("cause %v", err)
+	}
+	if err := lease.Close(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("closing returned %v", err)
+	}
+}
+
 func TestHoldNoticesClose(t *testing.T) {
 	lease, _, _, store := hold(t, "", 30*time.Millisecond)
 	if err := store.Close(); err != nil {

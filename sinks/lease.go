@@ -10,24 +10,27 @@ import (
 // DefaultTTL is how long a lease lasts without being renewed if its claim does not say.
 const DefaultTTL = 10 * time.Second
 
+// MaxTTL is the longest that a lease lasts without being renewed. So a lease that seems to run out later was written
+// before a clock went back, and says nothing.
+const MaxTTL = 24 * time.Hour
+
 const (
 	minTTL   = 10 * time.Millisecond
-	maxTTL   = 24 * time.Hour
 	maxOwner = 128
 )
 
 // A Claim is how a writer asks for a lease.
 type Claim struct {
 	Owner string        // who, in messages for people; at most 128 bytes of UTF-8, no secret
-	TTL   time.Duration // how long the lease lasts without being renewed, 10 ms to 24 h; 0 means DefaultTTL
+	TTL   time.Duration // how long the lease lasts without being renewed, 10 ms to MaxTTL; 0 means DefaultTTL
 }
 
 func (c Claim) check() (Claim, error) {
 	if c.TTL == 0 {
 		c.TTL = DefaultTTL
 	}
-	if c.TTL < minTTL || c.TTL > maxTTL {
-		return c, fmt.Errorf("%w: lease of %v; %v to %v are allowed", ErrInvalid, c.TTL, minTTL, maxTTL)
+	if c.TTL < minTTL || c.TTL > MaxTTL {
+		return c, fmt.Errorf("%w: lease of %v; %v to %v are allowed", ErrInvalid, c.TTL, minTTL, MaxTTL)
 	}
 	return c, checkText("owner", c.Owner, maxOwner)
 }

@@ -25,9 +25,12 @@ type Mux struct {
 
 // ours names what to import for the schemes of this project.
 var ours = map[string]string{
-	"file":   "github.com/ephemera-go/ephemera/sinks/filestore",
-	"mem":    "github.com/ephemera-go/ephemera/sinks/memstore",
-	"sqlite": "github.com/ephemera-go/ephemera/storage-sqlite",
+	"file":       "github.com/ephemera-go/ephemera/sinks/filestore",
+	"mem":        "github.com/ephemera-go/ephemera/sinks/memstore",
+	"sqlite":     "github.com/ephemera-go/ephemera/storage-sqlite",
+	"s3":         "github.com/ephemera-go/ephemera/storage-s3",
+	"postgres":   "github.com/ephemera-go/ephemera/storage-postgres",
+	"postgresql": "github.com/ephemera-go/ephemera/storage-postgres",
 }
 
 // Register makes o the driver for scheme. It panics if the scheme is malformed or has a driver already.

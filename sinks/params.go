@@ -15,7 +15,8 @@ import (
 // Params reads the query of a driver's URL. Each method names a key that the driver knows and returns its value, or the
 // default when the key is absent. Err then reports everything that was wrong at once: values that could not be read,
 // keys given twice, and keys that no method asked for. Values are not repeated in errors, because a secret may stand in
-// the wrong place. Params is for one goroutine.
+// the wrong place, and neither are keys that no driver could have: they may be a piece of a secret. Params is for one
+// goroutine.
 type Params struct {
 	left     url.Values
 	problems []error
@@ -154,7 +155,7 @@ func parseSize(text string) (int64, bool) {
 func (p *Params) Err() error {
 	problems := slices.Clone(p.problems)
 	for _, key := range slices.Sorted(maps.Keys(p.left)) {
-		problems = append(problems, fmt.Errorf("%w: unknown query key %s", ErrInvalid, show(key)))
+		problems = append(problems, fmt.Errorf("%w: unknown query key %s", ErrInvalid, shownKey(key)))
 	}
 	return errors.Join(problems...)
 }

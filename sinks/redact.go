@@ -22,16 +22,18 @@ func Redact(rawURL string) string {
 
 func redact(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	if u.Scheme != "" && strings.Contains(u.Opaque, "@") {
-		shown.Opaque = "(hidden)" // scheme:user:password@host parses as opaque
+	if strings.Contains(u.Opaque, "@") { // scheme:user:password@host parses as opaque
+		shown.Opaque = hidden
+	}
+	// An '@' behind the host may be the end of a user and password that were not escaped, or that a wrong number of
+	// slashes made a path. Then what looks like host, port and path is a piece of them.
+	if strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") && strings.Contains(u.Host+u.Path, ":") {
+		shown = url.URL{Scheme: u.Scheme, Host: hidden}
 	}
 	s := shown.String()
 	var keys []string
 	for key := range u.Query() {
-		if !plainKey(key) {
-			key = "(hidden)" // no key of ours: it may be a piece of a URL that was put together wrongly
-		}
-		keys = append(keys, key+"=…")
+		keys = append(keys, shownKey(key)+"=…")
 	}
 	if len(keys) > 0 {
 		slices.Sort(keys)
@@ -40,12 +42,17 @@ func redact(u *url.URL) string {
 	return s
 }
 
-// plainKey reports whether a query key looks like one that a driver might know.
-func plainKey(key string) bool {
+const hidden = "(hidden)"
+
+// shownKey is a query key as it may stand in messages.
+func shownKey(key string) string {
 	for _, r := range key {
 		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.' {
-			return false
+			return hidden
 		}
 	}
-	return key != ""
+	if key == "" {
+		return hidden
+	}
+	return key
 }
