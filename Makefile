@@ -8,6 +8,8 @@ MODULES := $(shell awk '!/^\#/ && NF { print $$1 }' modules.txt)
 # RESULTS names a file that collects the outcome of every test.
 SKIPCHECK := go run ./tools/cmd/skipcheck -expected tools/expected-skips.txt $(if $(RESULTS),-results $(RESULTS)) --
 GOTEST := $(SKIPCHECK) go test -json
+# Runs a command with a PostgreSQL and an S3 server beside it, and installs them where they are missing and it may.
+TESTENV := go run ./tools/cmd/testenv -install --
 
 GOLANGCI_VERSION := $(shell awk '$$1 == "golangci-lint" { print $$2 }' tools/versions.txt)
 GOLANGCI_PACKAGE := $(shell awk '$$1 == "golangci-lint" { print $$3 }' tools/versions.txt)
@@ -30,8 +32,8 @@ run: ## run the earthquakes example
 	go run ./examples/earthquakes
 
 .PHONY: test
-test: ## test every module
-	$(GOTEST) work
+test: ## test every module, with real servers; the first run installs them
+	$(TESTENV) $(GOTEST) work
 
 .PHONY: check
 check: fmt vet modcheck lint ## everything that judges the code without running it

@@ -21,7 +21,7 @@ ran no test at all fails. With -sum it prints the totals of a results file; a te
 
 Rows of the file of expected skips: package folder, test name (* is a wildcard), condition:
   always                 the skip is fine everywhere
-  if-unset NAME          it is fine while the environment variable is not set
+  if-unset NAME ...      it is fine while none of these environment variables is set
   if-env NAME=VALUE      it is fine while the environment variable has this value
   if-flag -short         it is fine while the command has this argument
 

@@ -49,11 +49,14 @@ func parseRule(fields []string) (rule, error) {
 	if _, err := path.Match(r.test, ""); err != nil {
 		return rule{}, fmt.Errorf("test %q: %w", r.test, err)
 	}
+	args := len(fields) - 3
 	wantArg := 1
 	switch r.kind {
 	case "always":
 		wantArg = 0
-	case "if-unset", "if-flag":
+	case "if-unset":
+		wantArg = max(1, args)
+	case "if-flag":
 	case "if-env":
 		if !strings.Contains(r.arg, "=") {
 			return rule{}, fmt.Errorf("if-env wants NAME=VALUE, got %q", r.arg)
@@ -61,8 +64,8 @@ func parseRule(fields []string) (rule, error) {
 	default:
 		return rule{}, fmt.Errorf("unknown condition %q; known are always, if-unset, if-env, if-flag", r.kind)
 	}
-	if len(fields)-3 != wantArg {
-		return rule{}, fmt.Errorf("condition %s wants %d arguments, got %d", r.kind, wantArg, len(fields)-3)
+	if args != wantArg {
+		return rule{}, fmt.Errorf("condition %s wants %d arguments, got %d", r.kind, wantArg, args)
 	}
 	return r, nil
 }
@@ -94,8 +97,10 @@ func (r rule) names(i id) bool {
 func (r rule) holds(command []string, env func(string) (string, bool)) bool {
 	switch r.kind {
 	case "if-unset":
-		value, _ := env(r.arg)
-		return value == ""
+		return !slices.ContainsFunc(strings.Fields(r.arg), func(name string) bool {
+			value, _ := env(name)
+			return value != ""
+		})
 	case "if-env":
 		name, want, _ := strings.Cut(r.arg, "=")
 		value, _ := env(name)

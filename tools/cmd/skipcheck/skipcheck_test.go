@@ -120,7 +120,8 @@ func TestRules(t *testing.T) {
 		"core TestA if-env NAME":       "wants NAME=VALUE",
 		"core TestA always x":          "wants 0 arguments",
 		"core TestA if-unset":          "wants 1 arguments",
-		"core TestA if-unset A B":      "wants 1 arguments",
+		"core TestA if-unset A B":      "",
+		"core TestA if-flag -a -b":     "wants 1 arguments",
 		"core Test[ if-unset A":        "syntax error",
 		"core TestA if-env GOARCH=386": "",
 	}
@@ -134,6 +135,15 @@ func TestRules(t *testing.T) {
 	r := rule{"core", "TestA", "if-env", "GOARCH=386"}
 	if !r.holds(nil, env) || (rule{kind: "if-env", arg: "GOARCH=arm"}).holds(nil, env) || !(rule{kind: "always"}).holds(nil, env) {
 		t.Error("a condition is judged wrongly")
+	}
+	oneSet := func(name string) (string, bool) { return map[string]string{"B": "1"}[name], name == "B" }
+	for names, want := range map[string]bool{"A": true, "A C": true, "A B": false, "B A": false, "B": false} {
+		if got := (rule{kind: "if-unset", arg: names}).holds(nil, oneSet); got != want {
+			t.Errorf("if-unset %s while B is set: %v", names, got)
+		}
+	}
+	if every := (rule{pkg: "core", test: "*"}); !every.names(id{"core", "TestA/sub"}) || every.names(id{"core/x", "TestA"}) {
+		t.Error("a rule for all tests of a package names the wrong ones")
 	}
 	if !r.names(id{"github.com/ephemera-go/ephemera/core", "TestA/sub"}) || r.names(id{"core", "TestAB"}) || r.names(id{"core/x", "TestA"}) {
 		t.Error("a rule names the wrong tests")

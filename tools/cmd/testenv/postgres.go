@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -70,6 +72,9 @@ func runSetup(cmd *exec.Cmd) error {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	p, err := spawn(cmd)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; as root, PostgreSQL runs as another user, who must be able to reach %s", err, cmd.Dir)
+	}
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,9 @@ func (s *server) start(ctx context.Context) error {
 		}
 		select {
 		case <-s.process.ended:
-			return fmt.Errorf("the server ended (%v); its log ends with:\n%s", s.process.err, s.tail())
+			state := s.process.cmd.ProcessState
+			s.process = nil
+			return fmt.Errorf("the server ended (%s); its log ends with:\n%s", state, s.tail())
 		case <-limit.Done():
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -66,8 +68,11 @@ func (s *server) start(ctx context.Context) error {
 	}
 }
 
-// end stops the process and waits until it is gone. Callers hold mu.
+// end stops the process, if there is one, and waits until it is gone. Callers hold mu.
 func (s *server) end() error {
+	if s.process == nil {
+		return nil
+	}
 	_ = signalGroup(s.process.cmd.Process, s.quit) // an error means that it is gone
 	select {
 	case <-s.process.ended:
@@ -101,7 +106,7 @@ func (s *server) stop() error {
 	}
 	select {
 	case <-s.process.ended:
-		return fmt.Errorf("had ended before it was stopped (%v); its log ends with:\n%s", s.process.err, s.tail())
+		return fmt.Errorf("had ended before it was stopped (%s); its log ends with:\n%s", s.process.cmd.ProcessState, s.tail())
 	default:
 		return s.end()
 	}

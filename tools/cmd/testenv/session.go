@@ -19,9 +19,9 @@ import (
 var serverNames = []string{"postgres", "s3"}
 
 const (
-	// The rest of 5 seconds that a command gets to end after a signal.
+	// How long a command may take to end after a signal.
 	commandGrace = 5 * time.Second
-	// Paths of Unix sockets have at most 103 bytes on some systems; ours add up to 25 to the folder.
+	// Paths of Unix sockets have at most 103 bytes on some systems; PostgreSQL's adds 23 to the folder.
 	maxDirLength = 75
 )
 
@@ -58,6 +58,8 @@ func (s *session) run(ctx context.Context) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
 	defer s.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a restart that is under way does not delay the stop
 	for _, name := range serverNames {
 		if err := s.provide(ctx, name); err != nil {
 			return exitFailed, fmt.Errorf("%s: %w", name, err)
