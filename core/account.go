@@ -19,11 +19,13 @@ type account[E any] struct {
 	purgedTo  atomicx.Pointer[instant]
 	clearedTo uint64 // end of the latest cleared interval
 	fate      fates
-	history   history
+	history   *history    // nil until something is in it
 	owing     atomic.Bool // the sweeper gives memory back once it has delivered
 
 	maxAge   time.Duration
 	maxBytes int64
+	restored uint64  // events that New put here
+	_        [8]byte // a partition has 448 bytes: a size class that keeps the lines of partition apart
 }
 
 // fates counts the settled offsets by what became of them.
@@ -247,7 +249,7 @@ func (p *partition[E]) leaveBehind(s *segment[E], n uint64) {
 		p.fate.unfolded += n - from
 		return
 	}
-	p.fate.unfolded += p.history.add(node{base + from, base + n, d, p.conf.now()}, folders)
+	p.fate.unfolded += p.kept().add(node{base + from, base + n, d, p.conf.now()}, folders)
 }
 
 // skip gives up on the oldest retired segment, because the backlog is at its limit: its events count as discarded,

@@ -25,14 +25,17 @@ func (d *directory[E]) get(i int) *partition[E] {
 	return (*l)[i].p.Load()
 }
 
-// add appends what make returns for the next free index. Both lists grow in place: readers of an older one never look
-// behind its length.
-func (d *directory[E]) add(make func(i int) *partition[E]) *partition[E] {
+// add appends what make returns for index i, or for the next free one if that is greater. Both lists grow in place:
+// readers of an older one never look behind its length.
+func (d *directory[E]) add(i int, make func(i int) *partition[E]) *partition[E] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var slots []*entry[E]
 	if l := d.slots.Load(); l != nil {
 		slots = *l
+	}
+	for len(slots) < i {
+		slots = append(slots, &entry[E]{}) // a number that was used and must not come back
 	}
 	e, p := &entry[E]{}, make(len(slots))
 	e.p.Store(p)
@@ -113,19 +116,22 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	}
 	s.registering.Lock() // a rollup that is being registered must see it, or it the rollup
 	defer s.registering.Unlock()
-	p := s.dir.add(func(i int) *partition[E] {
-		p := newPartition(s.conf, len(s.fixed)+i, o.Capacity, o.StartAt)
-		p.maxAge, p.maxBytes = o.MaxAge, o.MaxBytes
-		s.prepare(p)
-		s.purge(p)
-		return p
-	})
+	p := s.dir.add(0, func(i int) *partition[E] { return s.newAdded(i, o) })
 	if s.closed.Load() { // Close may have missed it
 		s.dir.remove(p.index - len(s.fixed))
 		p.stop(stateClosed)
 		return 0, ErrClosed
 	}
 	return p.index, nil
+}
+
+// newAdded makes the i-th partition beside those of New.
+func (s *Store[E]) newAdded(i int, o PartitionOptions) *partition[E] {
+	p := newPartition(s.conf, len(s.fixed)+i, o.Capacity, o.StartAt)
+	p.maxAge, p.maxBytes = o.MaxAge, o.MaxBytes
+	s.prepare(p)
+	s.purge(p)
+	return p
 }
 
 // RemovePartition refuses further appends to an added partition and forgets its events, which count as Cleared. Cuts

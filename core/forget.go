@@ -43,7 +43,7 @@ func (p *partition[E]) clear() {
 	}
 	p.clearedTo = end
 	p.raise(end)
-	p.history = history{}
+	p.history = nil
 	p.account.mu.Unlock()
 	p.giveBack(end)
 }

@@ -14,7 +14,26 @@ type node struct {
 const historyNodes = 4096
 
 // history keeps the folds of segments that are gone, oldest first.
-type history struct{ nodes []node }
+type history struct {
+	nodes     []node
+	inherited []node // from an earlier incarnation: older than every offset, which theirs say nothing about
+}
+
+// all returns what there is; h may be nil.
+func (h *history) all() (inherited, nodes []node) {
+	if h == nil {
+		return nil, nil
+	}
+	return h.inherited, h.nodes
+}
+
+// kept returns the partition's history, to add to it. The account is locked.
+func (p *partition[E]) kept() *history {
+	if p.history == nil {
+		p.history = new(history)
+	}
+	return p.history
+}
 
 // add returns how many events it lost because a Merge panicked.
 func (h *history) add(n node, folders []folder) (lost uint64) {
@@ -27,13 +46,19 @@ func (h *history) add(n node, folders []folder) (lost uint64) {
 
 // expire drops what left before the given moment.
 func (h *history) expire(before time.Time) {
+	h.nodes = expired(h.nodes, before)
+	h.inherited = expired(h.inherited, before)
+}
+
+func expired(nodes []node, before time.Time) []node {
 	n := 0
-	for n < len(h.nodes) && h.nodes[n].left.Before(before) {
+	for n < len(nodes) && nodes[n].left.Before(before) {
 		n++
 	}
-	if n > 0 {
-		h.nodes = append([]node(nil), h.nodes[n:]...)
+	if n == 0 {
+		return nodes
 	}
+	return append([]node(nil), nodes[n:]...)
 }
 
 // compact returns how many events it lost because a Merge panicked.

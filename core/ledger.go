@@ -4,12 +4,13 @@ import "math"
 
 // A Ledger accounts for every event. Of each partition, and so of the store, always
 //
-//	Appended = Visible + Hidden + InFlight + Discarded + Expired + Purged + Cleared
+//	Appended + Restored = Visible + Hidden + InFlight + Discarded + Expired + Purged + Cleared
 //
 // While writers run, a ledger is exact for some recent moment of each partition. Under MaxAge or after a Purge, what has
 // left within the last few milliseconds may still move from Discarded to Expired or Purged, until a sweep has settled it.
 type Ledger struct {
-	Appended  uint64 // positions given out
+	Appended  uint64 // positions given out to appends
+	Restored  uint64 // put there by New, from Options.Restore
 	Visible   uint64 // what a cut shows
 	Hidden    uint64 // in memory but older than MaxAge or a Purge; becomes Expired or Purged
 	InFlight  uint64 // reserved by a writer that has not published yet, or behind such a slot
@@ -29,11 +30,12 @@ type Ledger struct {
 
 // Balanced reports whether the account is exact, which it always is.
 func (l Ledger) Balanced() bool {
-	return l.Appended == l.Visible+l.Hidden+l.InFlight+l.Discarded+l.Expired+l.Purged+l.Cleared
+	return l.Appended+l.Restored == l.Visible+l.Hidden+l.InFlight+l.Discarded+l.Expired+l.Purged+l.Cleared
 }
 
 func (l *Ledger) add(o Ledger) {
 	l.Appended += o.Appended
+	l.Restored += o.Restored
 	l.Visible += o.Visible
 	l.Hidden += o.Hidden
 	l.InFlight += o.InFlight
@@ -67,7 +69,7 @@ func (p *partition[E]) ledger() Ledger {
 	}
 	visible := c.visible()
 	return Ledger{
-		Appended: c.reserved, Visible: visible, Hidden: c.hi - c.lo - visible, InFlight: inFlight,
+		Appended: c.reserved - p.restored, Restored: p.restored, Visible: visible, Hidden: c.hi - c.lo - visible, InFlight: inFlight,
 		Discarded: f.discarded, Expired: f.expired, Purged: f.purged, Cleared: f.cleared,
 		Undelivered: f.undelivered, Unfolded: f.unfolded, OpenCuts: cuts,
 		SegmentsFresh: p.fresh.Load() + 1, SegmentsRecycled: p.recycled.Load(), SegmentsAbandoned: p.abandoned.Load(),

@@ -43,10 +43,12 @@ type Options[E any] struct {
 	OnStats       func(Stats)        // called by the appender when Appended crosses a multiple of StatsInterval; it waits for Stats
 	StatsInterval int                // events; 0 means 1
 
-	Epoch      Epoch    // zero: a random one
-	StartAt    []uint64 // first sequence of each partition; nil: all 0
-	MaxPending int      // events per partition that may wait for OnDiscard or rollups; 0 means four times its capacity,
+	MaxPending int // events per partition that may wait for OnDiscard or rollups; 0 means four times its capacity,
 	// at least 65,536 and at most 1,048,576
+
+	Epoch   Epoch      // zero: a random one
+	StartAt []uint64   // first sequence of each partition; nil: all 0
+	Restore Restore[E] // what an earlier incarnation of the store held
 }
 
 // PartitionOptions configures a partition added at run time.
@@ -128,6 +130,7 @@ func (o *Options[E]) validateRest(p *problems) {
 	}
 	p.add(o.OnStats == nil && o.StatsInterval != 1, "StatsInterval", "has no use without OnStats")
 	p.add(o.StatsInterval < 0, "StatsInterval", "is negative")
+	o.validateRestore(p)
 	p.add(o.MaxPending < 0, "MaxPending", "is negative")
 }
 

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type Rollup[E, A any] struct {
 	m     Monoid[E, A]
 	o     RollupOptions
 	index int // among the store's rollups
+
+	unfolded atomic.Uint64 // by an earlier incarnation
 }
 
 // RollupOptions configures a Rollup.
@@ -140,6 +143,7 @@ type gather[E, A any] struct {
 
 func (g *gather[E, A]) run(v View[E]) error {
 	return v.guard(func() {
+		g.Unfolded = g.r.unfolded.Load()
 		for k := range g.values {
 			g.values[k] = g.r.m.Zero()
 		}
@@ -242,7 +246,13 @@ func (g *gather[E, A]) older(c *section[E]) {
 	outer := g.times
 	g.times = times
 	defer func() { g.times = outer }()
-	for _, n := range p.history.nodes {
+	inherited, nodes := p.history.all()
+	for _, n := range inherited {
+		if value(n.digest, g.r.index) != nil && !g.add(n.digest, &g.Older) {
+			g.Undecided += n.count
+		}
+	}
+	for _, n := range nodes {
 		if n.base < first && (n.end > first || !g.add(n.digest, &g.Older)) && !n.span.apart(times) {
 			g.Undecided += n.count
 		}

@@ -81,13 +81,18 @@ func (o *observer) appended(n int) {
 }
 
 // contain runs f and counts its panic.
-func contain(panics *atomic.Uint64, f func()) {
+func contain(count *atomic.Uint64, f func()) { panics(count, f) }
+
+// panics is contain, and reports whether f panicked.
+func panics(count *atomic.Uint64, f func()) (yes bool) {
 	defer func() {
 		if recover() != nil {
-			panics.Add(1)
+			count.Add(1)
+			yes = true
 		}
 	}()
 	f()
+	return false
 }
 
 // rateMeter turns totals seen now and then into a recent rate.

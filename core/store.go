@@ -65,6 +65,16 @@ func New[E any](o Options[E]) (*Store[E], error) {
 		s.fixed = append(s.fixed, p)
 	}
 	s.dir.alive.Store(&s.fixed)
+	restored := false
+	defer func() {
+		if !restored && s.coarse != nil {
+			s.coarse.stop()
+		}
+	}()
+	if err := s.restore(&o.Restore); err != nil {
+		return nil, err
+	}
+	restored = true
 	if o.OnStats != nil {
 		s.seen = &observer{stats: s.Stats, call: o.OnStats, interval: uint64(o.StatsInterval), panics: &s.conf.panics}
 	}
@@ -154,7 +164,10 @@ func (s *Store[E]) Partitions() int { return len(s.all()) }
 
 // PartitionOf returns the partition that events of the key go to: the same for every path, batch size and process. It
 // is meaningful with Options.Key.
-func (s *Store[E]) PartitionOf(key string) int { return partitionOf(hashKey(key), len(s.fixed)) }
+func (s *Store[E]) PartitionOf(key string) int { return PartitionOf(key, len(s.fixed)) }
+
+// PartitionOf returns the partition that events of the key go to in a store of that many partitions, at least 1.
+func PartitionOf(key string, partitions int) int { return partitionOf(hashKey(key), partitions) }
 
 // Next returns the sequence that the partition's next event will get.
 func (s *Store[E]) Next(partition int) (uint64, error) {

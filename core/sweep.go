@@ -139,7 +139,7 @@ func (s *Store[E]) sweepAll(ctx context.Context) error {
 		closed := s.closed.Load()
 		var total uint64
 		for _, p := range s.all() {
-			total += p.next()
+			total += p.next() - p.restored
 			contain(&s.conf.panics, func() { s.sweepPartition(ctx, p) })
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -185,7 +185,9 @@ func (s *Store[E]) sweepPartition(ctx context.Context, p *partition[E]) {
 	}
 	if d := s.conf.retain(); d > 0 {
 		p.account.mu.Lock()
-		p.history.expire(s.conf.now().Add(-d))
+		if p.history != nil {
+			p.history.expire(s.conf.now().Add(-d))
+		}
 		p.account.mu.Unlock()
 	}
 }
