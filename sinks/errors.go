@@ -19,6 +19,8 @@ var (
 	// ErrFenced means that somebody else has taken over the lease of this handle.
 	ErrFenced   = errors.New("fenced: another writer took over")
 	ErrReadOnly = errors.New("read-only")
+	// ErrDenied means that the credentials are missing, wrong, or not allowed to do this.
+	ErrDenied = errors.New("access denied")
 	// ErrTooNew means that a newer version of the driver wrote this.
 	ErrTooNew = errors.New("written by a newer version")
 	// ErrForeign means that what is there was not made by the driver; it is left alone.
