@@ -63,7 +63,18 @@ func testSession(t *testing.T, h host, c config) (code int, stderr string, err e
 		c.s3 = "versitygw"
 	}
 	var stdout, text strings.Builder
-	code, err = newSession(c, h, &stdout, &text).run(t.Context())
+	s := newSession(c, h, &stdout, &text)
+	code, err = s.run(t.Context())
+	for _, server := range s.servers {
+		if server.process == nil {
+			continue // did not start
+		}
+		select {
+		case <-server.process.ended:
+		default:
+			t.Errorf("%s still runs", server.name)
+		}
+	}
 	if left, globErr := filepath.Glob(filepath.Join(os.TempDir(), "*")); globErr != nil || len(left) > 0 {
 		t.Errorf("files stay: %q, %v", left, globErr)
 	}
