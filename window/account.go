@@ -53,6 +53,9 @@ func (w *Window) settle() {
 	f := w.open()
 	defer f.cut.Close()
 	w.settleFrame(&f)
+	if w.o.Store != nil {
+		w.keepPending(f.cut)
+	}
 }
 
 // settleFrame is settle with w.mu held. Afterwards the frame shows the new state.
@@ -179,20 +182,25 @@ func (w *Window) SetCapacity(n int) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.gate.Load()&gateClosed != 0 {
+		return ErrClosed
+	}
 	f := w.open()
 	defer f.cut.Close()
 	w.settleFrame(&f)
 	s := *f.state
 	s.capacity = n
-	if w.o.Store != nil {
-		w.trip.rearm(w.account.resume, n, true) // first, so that what is pending cannot outgrow the new size
-	}
-	if err := w.resize(n); err != nil {
+	// Room in the core store comes before signals that need it, and goes after them.
+	if err := w.resize(max(n, f.state.capacity)); err != nil {
 		return refusal(err)
+	}
+	if w.o.Store != nil {
+		w.trip.rearm(w.account.flushed, n, true)
 	}
 	w.state.Store(&s)
 	f.fit()
 	w.settleFrame(&f)
+	_ = w.resize(n) // fails only after Close, when memory does not matter any more
 	return nil
 }
 
@@ -200,8 +208,8 @@ func (w *Window) SetCapacity(n int) error {
 // leaves room for.
 func (w *Window) resize(capacity int) error {
 	want := w.room(capacity)
-	if w.o.Store != nil && w.o.Overload != DropOldest {
-		want = max(want, int(w.next()-w.account.flushed)+reserve(capacity))
+	if w.bounded() {
+		want = max(want, int(w.trip.coming()-w.account.flushed)+reserve(capacity))
 	}
 	if want == w.store.Capacity() {
 		return nil

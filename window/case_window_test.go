@@ -314,7 +314,7 @@ func TestSignalCase12_BadSignals(t *testing.T) {
 	}
 	flush(t, w)
 	s := balanced(t, w)
-	if len(rows(t, store)) != 5 || s.Refused.Invalid != uint64(2*len(bad)+5) || s.Refused.Total() != s.Refused.Invalid {
+	if len(rows(t, store)) != 5 || s.Refused.Invalid != uint64(3*len(bad)+5) || s.Refused.Total() != s.Refused.Invalid {
 		t.Errorf("%d rows, %+v", len(rows(t, store)), s.Refused)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -18,6 +17,9 @@ const (
 	maxPause   = 30 * time.Second
 	pruneBatch = 1000   // signals deleted in one step
 	pruneLeast = 10_000 // how many one round may delete, at least
+
+	// maxFlushBytes ends a batch: stores bound what one write may hold, and a batch that is above would never be stored.
+	maxFlushBytes = 16 << 20
 )
 
 // flusher writes pending signals; one goroutine does all of it.
@@ -33,8 +35,8 @@ type flusher struct {
 	tried  uint64 // greatest sequence that this window may have written
 
 	mu      sync.Mutex
-	waiters []chan error // nil after the end
-	ended   bool
+	waiters []chan error
+	ended   bool // no more of them
 }
 
 func startFlusher(w *Window) *flusher {
@@ -114,12 +116,11 @@ func pause(failed int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// round writes everything that is pending when it begins, and answers those who waited then; the last one answers
-// everybody. It returns the error of the store; that signals were too late for it is told to those who waited alone.
+// round writes everything that is pending when it begins, and answers those who waited then. It returns the error of the store; that signals were too late for it is told to those who waited alone.
 func (f *flusher) round(last bool) error {
 	f.mu.Lock()
 	waiters := f.waiters
-	f.waiters, f.ended = nil, last
+	f.waiters = nil
 	f.mu.Unlock()
 	w := f.w
 	written, err := f.write()
@@ -127,14 +128,14 @@ func (f *flusher) round(last bool) error {
 		f.prune(written)
 	}
 	w.mu.Lock()
-	resume, capacity := w.account.resume, w.state.Load().capacity
+	capacity := w.state.Load().capacity
 	_ = w.resize(capacity) // a shrinking that had to wait; after Close it is of no use
+	w.trip.rearm(w.account.flushed, capacity, err == nil)
 	answer := err
 	if last || len(waiters) > 0 {
 		answer = errors.Join(err, w.account.tellMissed())
 	}
 	w.mu.Unlock()
-	w.trip.rearm(resume, capacity, err == nil)
 	w.tellDrops()
 	if last {
 		f.last = answer
@@ -152,13 +153,10 @@ func (f *flusher) write() (written int, err error) {
 	end := f.w.next() // with the lock: whatever was dropped so far lies below it
 	a.target, a.missed, a.late = end, a.missed+a.late, 0
 	f.w.mu.Unlock()
-	for {
-		n := f.fill(end)
-		if n == 0 {
-			break
-		}
+	for n := f.fill(end); n > 0; n = f.fill(end) {
 		if err = f.append(n); err != nil {
-			return written, fmt.Errorf("window: flush: %w", err)
+			err = fmt.Errorf("window: flush: %w", err)
+			break
 		}
 		written += n
 	}
@@ -168,7 +166,7 @@ func (f *flusher) write() (written int, err error) {
 		a.flushes++
 		a.lastFlush = f.w.reading()
 	}
-	return written, nil
+	return written, err
 }
 
 // fill puts the next pending signals below end into the batch.
@@ -184,22 +182,39 @@ func (f *flusher) fill(end uint64) int {
 	if a.resume >= end {
 		return 0
 	}
+	bytes := 0
+collect:
 	for pos, records := range cut.From(core.Position{Sequence: a.resume}).Runs() {
-		room := w.o.MaxPerFlush - len(f.batch)
-		if pos.Sequence >= end || room == 0 {
-			break
-		}
-		for i := range min(len(records), room, int(min(end-pos.Sequence, math.MaxInt32))) {
-			s := w.Signal(pos.Sequence+uint64(i), &records[i])
-			f.batch = append(f.batch, sinks.Signal{
-				Sequence: s.Sequence, Time: s.Time, Name: s.Name, Key: s.Key, Operation: s.Operation, Path: s.Path, Data: s.Data,
-			})
+		for i := range records {
+			sequence := pos.Sequence + uint64(i)
+			if sequence == end || len(f.batch) == w.o.MaxPerFlush || bytes >= maxFlushBytes {
+				break collect
+			}
+			f.batch = append(f.batch, w.stored(sequence, &records[i]))
+			bytes += sizeOf(&f.batch[len(f.batch)-1])
 		}
 	}
 	a.flushed = a.resume
 	a.resume += uint64(len(f.batch))
 	a.batchEnd = a.resume
 	return len(f.batch)
+}
+
+// stored returns a record as a signal of the store.
+func (w *Window) stored(sequence uint64, r *Record) sinks.Signal {
+	s := w.Signal(sequence, r)
+	return sinks.Signal{
+		Sequence: s.Sequence, Time: s.Time, Name: s.Name, Key: s.Key, Operation: s.Operation, Path: s.Path, Data: s.Data,
+	}
+}
+
+// sizeOf returns how many bytes of text and data a signal has.
+func sizeOf(s *sinks.Signal) int {
+	n := len(s.Name) + len(s.Key) + len(s.Data)
+	for _, name := range s.Path {
+		n += len(name)
+	}
+	return n
 }
 
 // keepPending gives up pending signals beyond the limit, and those that left the core store, and counts them. w.mu is
@@ -226,9 +241,10 @@ func (f *flusher) append(n int) error {
 	w.told.count("window.flush.start", n)
 	err := f.store()
 	w.mu.Lock()
-	a := &w.account
-	a.book(err)
-	resume, capacity := a.resume, w.state.Load().capacity
+	w.account.book(err)
+	if err == nil {
+		w.trip.rearm(w.account.flushed, w.state.Load().capacity, false)
+	}
 	w.mu.Unlock()
 	clear(f.batch) // keep nothing alive
 	if err != nil {
@@ -236,7 +252,6 @@ func (f *flusher) append(n int) error {
 		return err
 	}
 	w.told.count("window.flush.done", n)
-	w.trip.rearm(resume, capacity, false)
 	return nil
 }
 
@@ -314,7 +329,7 @@ func (f *flusher) prune(written int) {
 	}
 	total := 0
 	for total < max(pruneLeast, 2*written) {
-		n, err := sinks.Prune(f.ctx, w.o.Store, before, w.o.RetainRows, pruneBatch)
+		n, err := f.pruneSome(before)
 		total += n
 		if err != nil {
 			w.told.say("window.prune.error", err.Error())
@@ -332,10 +347,22 @@ func (f *flusher) prune(written int) {
 	}
 }
 
+// pruneSome contains a store that panics.
+func (f *flusher) pruneSome(before time.Time) (n int, err error) {
+	o := &f.w.o
+	if p := contain(func() { n, err = sinks.Prune(f.ctx, o.Store, before, o.RetainRows, pruneBatch) }); p != nil {
+		return 0, p
+	}
+	return n, err
+}
+
 // shutdown writes a last time and ends the goroutine. When the context ends first, so does the write.
 func (f *flusher) shutdown(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, f.cancel)
 	defer stop()
+	f.mu.Lock()
+	f.ended = true
+	f.mu.Unlock()
 	close(f.quit)
 	select {
 	case <-f.done:

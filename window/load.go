@@ -34,7 +34,7 @@ type LoadReport struct {
 // Load brings the newest signals of earlier runs back into the window: those that it would hold if the process had gone
 // on. They stand before everything that this run raised, keep their sequences and are marked as Restored. At most
 // Capacity signals are read. Loading again adds what is missing and nothing twice. Nothing is written. When the context
-// ends or the store fails, the window is as before.
+// ends, the store fails, or what it gives makes no sense (sinks.ErrCorrupt), the window is as before.
 func (w *Window) Load(ctx context.Context, o LoadOptions) (LoadReport, error) {
 	if w.o.Store == nil {
 		return LoadReport{}, ErrNoStore
@@ -42,9 +42,13 @@ func (w *Window) Load(ctx context.Context, o LoadOptions) (LoadReport, error) {
 	if o.MaxAge < 0 {
 		return LoadReport{}, fmt.Errorf("%w: age %v", ErrOption, o.MaxAge)
 	}
-	w.loading.Lock()
-	defer w.loading.Unlock()
-	l := loader{w: w, o: o}
+	select {
+	case w.loading <- struct{}{}:
+	case <-ctx.Done():
+		return LoadReport{}, fmt.Errorf("window: load: %w", ctx.Err())
+	}
+	defer func() { <-w.loading }()
+	l := loader{w: w, o: o, number: map[string]uint32{}}
 	if err := l.read(ctx); err != nil {
 		return LoadReport{}, fmt.Errorf("window: load: %w", err)
 	}
@@ -59,7 +63,10 @@ type loader struct {
 	w      *Window
 	o      LoadOptions
 	report LoadReport
-	rows   []row // newest first
+	rows   []row // newest first; their names are numbers of names until they are merged
+	names  []string
+	number map[string]uint32 // where a name stands in names
+	known  []uint32          // its number in the window, once somebody needed it
 }
 
 type row struct {
@@ -75,7 +82,7 @@ func (l *loader) read(ctx context.Context) error {
 	}
 	before := l.w.start
 	for left := l.w.Capacity(); left > 0 && before > 1; {
-		page, err := l.w.o.Store.ReadNewest(ctx, before, min(left, loadPage))
+		page, err := l.page(ctx, before, min(left, loadPage))
 		if err != nil {
 			return err
 		}
@@ -90,9 +97,30 @@ func (l *loader) read(ctx context.Context) error {
 	if before <= 1 {
 		return nil
 	}
-	older, err := l.w.o.Store.ReadNewest(ctx, before, 1)
+	older, err := l.page(ctx, before, 1)
 	l.report.More = len(older) > 0
 	return err
+}
+
+// page reads from the store and believes nothing: what is out of order or twice would be so in the window for ever.
+func (l *loader) page(ctx context.Context, before uint64, limit int) ([]sinks.Signal, error) {
+	page, err := l.w.o.Store.ReadNewest(ctx, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	if len(page) > limit {
+		return nil, fmt.Errorf("%w: the store gave %d signals instead of at most %d", sinks.ErrCorrupt, len(page), limit)
+	}
+	for i := range slices.Backward(page) {
+		if err := sinks.CheckSignal(&page[i]); err != nil {
+			return nil, fmt.Errorf("%w: the store gave a bad signal: %w", sinks.ErrCorrupt, err)
+		}
+		if page[i].Sequence >= before {
+			return nil, fmt.Errorf("%w: the store gave sequence %d below %d", sinks.ErrCorrupt, page[i].Sequence, before)
+		}
+		before = page[i].Sequence
+	}
+	return page, nil
 }
 
 func (l *loader) take(s *sinks.Signal, age moment) {
@@ -102,16 +130,34 @@ func (l *loader) take(s *sinks.Signal, age moment) {
 		l.report.TooOld++
 		return
 	}
-	id, err := l.w.names.Intern(s.Name)
-	if err != nil {
-		l.report.Refused++
-		return
+	name, ok := l.number[s.Name]
+	if !ok {
+		name = uint32(len(l.names))
+		l.names, l.number[s.Name] = append(l.names, s.Name), name
 	}
-	r := Record{sec: m.sec, nsec: m.nsec, name: uint32(id), operation: s.Operation, key: s.Key}
+	r := Record{sec: m.sec, nsec: m.nsec, name: name, operation: s.Operation, key: s.Key}
 	if len(s.Path) > 0 || len(s.Data) > 0 {
 		r.extra = &extra{s.Path, s.Data}
 	}
 	l.rows = append(l.rows, row{s.Sequence, r})
+}
+
+// learn gives a record the number that its name has in the window. Only signals that are restored make the window learn
+// names, so that those of others do not fill it.
+func (l *loader) learn(r *Record) bool {
+	if l.known == nil {
+		l.known = make([]uint32, len(l.names))
+	}
+	id := &l.known[r.name]
+	if *id == 0 {
+		k, err := l.w.names.Intern(l.names[r.name])
+		if err != nil {
+			return false
+		}
+		*id = uint32(k)
+	}
+	r.name = *id
+	return true
 }
 
 // merge puts aside what the window does not have and has room for, at one moment for all reads. It returns what is new,
@@ -161,6 +207,8 @@ func (l *loader) fresh(f *frame, known []row) []row {
 			l.report.Expired++
 		case room <= 0:
 			l.report.NoRoom++
+		case !l.learn(&r.record):
+			l.report.Refused++
 		default:
 			room--
 			fresh = append(fresh, r)

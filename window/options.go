@@ -40,7 +40,7 @@ const (
 	// DropNewest keeps those that wait. Raise never waits; with the store behind, it returns ErrOverloaded.
 	DropNewest
 	// Block makes Raise wait until there is room, at most MaxBlock. Then, with the store behind, it returns
-	// ErrOverloaded; with a watcher behind it succeeds.
+	// ErrOverloaded; with a watcher behind it succeeds. With the store behind, whoever came first goes first.
 	Block
 )
 
@@ -57,13 +57,16 @@ type Options struct {
 
 	Store         sinks.SignalStore // where signals are kept; nil: memory only. The caller closes it, after the window
 	FlushInterval time.Duration     // how often pending signals are written; 0 means DefaultFlushInterval
-	MaxPerFlush   int               // signals in one atomic write; 0 means DefaultMaxPerFlush
-	MaxPending    int               // signals that may wait for the store; 0 means Capacity, also when that changes
+	MaxPerFlush   int               // signals in one atomic write, fewer when they have more than 16 MiB; 0 means DefaultMaxPerFlush
+	MaxPending    int               // signals that may wait for the store (*); 0 means Capacity, also when that changes
 	HighWater     int               // pending signals that start a write at once; 0 means half of MaxPending
 	Overload      Policy            // what happens at MaxPending
 	MaxBlock      time.Duration     // how long a Raise may wait, for the store or for a watcher; 0 means DefaultMaxBlock
 	RetainAge     time.Duration     // > 0: older signals are deleted from the store
 	RetainRows    uint64            // > 0: beyond it the oldest signals are deleted from the store
+
+	// (*) Under DropNewest and Block each raise that is running when MaxPending is reached may exceed it by its one
+	// signal. Batches and raises that waited do not.
 
 	SampleEvery int // one window.raise in Diagnostics for so many signals, exactly; 0 means DefaultSampleEvery
 }

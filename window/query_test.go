@@ -142,7 +142,7 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 	n, err := w.RaiseBatch([]Signal{{Name: "a"}, {Name: "e"}})
 	wantError(t, "RaiseBatch", err, ErrNamesFull)
-	if s := balanced(t, w); n != 0 || s.Refused.NamesFull != 7 || s.Names != 2 || s.Raised != 3 {
+	if s := balanced(t, w); n != 0 || s.Refused.NamesFull != 8 || s.Names != 2 || s.Raised != 3 {
 		t.Errorf("%d, %+v", n, s)
 	}
 	if a, _ := w.Name("a"); a.String() != "a" || (Name{}).String() != "" {

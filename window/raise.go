@@ -32,9 +32,7 @@ func (w *Window) Raise(name, key string) (uint64, error) {
 func (n Name) Raise(key string) (uint64, error) {
 	w := n.w
 	if w == nil || w.gate.Load() != 0 || !goodKey(key) {
-		if err := n.ask(key); err != nil {
-			return 0, err
-		}
+		return n.RaiseFor(0, key)
 	}
 	r := Record{name: n.id, key: key}
 	if c := w.ticker; c != nil {
@@ -45,7 +43,7 @@ func (n Name) Raise(key string) (uint64, error) {
 	}
 	pos, err := w.store.Append(r)
 	if err != nil {
-		return 0, w.lost(1)
+		return 0, w.refuse(ErrClosed, 1)
 	}
 	if pos.Sequence >= w.mark.Load() {
 		w.trip.crossed(pos.Sequence)
@@ -58,23 +56,14 @@ func (n Name) Raise(key string) (uint64, error) {
 
 // RaiseFor is Raise for an operation.
 func (n Name) RaiseFor(operation uint64, key string) (uint64, error) {
-	if err := n.ask(key); err != nil {
-		return 0, err
+	switch {
+	case n.w == nil:
+		return 0, ErrInvalid
+	case !goodKey(key):
+		return 0, n.w.refuse(ErrInvalid, 1)
 	}
 	sec, nsec := n.w.now()
 	return n.w.raise(Record{sec: sec, nsec: nsec, name: n.id, operation: operation, key: key})
-}
-
-// ask checks what Raise cannot take for granted.
-func (n Name) ask(key string) error {
-	switch {
-	case n.w == nil:
-		return ErrInvalid
-	case !goodKey(key):
-		n.w.refused.invalid.Add(1)
-		return ErrInvalid
-	}
-	return n.w.admit(1)
 }
 
 // RaiseSignal raises a whole signal, with the time, operation, causal path and data it has. Path and Data are copied.
@@ -83,16 +72,23 @@ func (w *Window) RaiseSignal(s Signal) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := w.admit(1); err != nil {
-		return 0, err
-	}
 	return w.raise(r)
 }
 
 func (w *Window) raise(r Record) (uint64, error) {
+	claimed := false
+	if w.gate.Load() != 0 {
+		var err error
+		if claimed, err = w.admit(1); err != nil {
+			return 0, w.refuse(err, 1)
+		}
+	}
 	pos, err := w.store.Append(r)
+	if claimed {
+		w.trip.unclaim(1)
+	}
 	if err != nil {
-		return 0, w.lost(1)
+		return 0, w.refuse(ErrClosed, 1)
 	}
 	w.raised(pos.Sequence, 1)
 	if w.sample.takes(pos.Sequence - w.start) {
@@ -107,7 +103,7 @@ func (w *Window) raise(r Record) (uint64, error) {
 // is less than all of them only with an error.
 func (w *Window) RaiseBatch(signals []Signal) (int, error) {
 	if w.gate.Load()&gateClosed != 0 {
-		return 0, w.lost(len(signals))
+		return 0, w.refuse(ErrClosed, len(signals))
 	}
 	buffer := records.Get().(*[]Record)
 	list := (*buffer)[:0]
@@ -119,11 +115,15 @@ func (w *Window) RaiseBatch(signals []Signal) (int, error) {
 	for i := range signals {
 		r, err := w.record(&signals[i])
 		if err != nil {
-			return 0, err
+			return 0, w.refuse(err, len(signals)-1) // the bad one is counted already
 		}
 		list = append(list, r)
 	}
-	return w.raiseAll(list)
+	done, err := w.raiseAll(list)
+	if err != nil {
+		return done, w.refuse(err, len(signals)-done)
+	}
+	return done, nil
 }
 
 // records are workspaces of RaiseBatch.
@@ -154,37 +154,24 @@ func (w *Window) raiseAll(records []Record) (done int, err error) {
 // bounded reports that raises find no room when MaxPending signals wait.
 func (w *Window) bounded() bool { return w.o.Store != nil && w.o.Overload != DropOldest }
 
-// raisePart appends records as a whole and returns the first sequence. Where room is limited, the append holds only for
-// the sequence that the room was measured from, so that parts at the same time cannot share it.
+// raisePart appends records as a whole and returns the first sequence. Where room is limited it is claimed before, so
+// that nobody else can take it in between: there is one append and nothing to try again.
 func (w *Window) raisePart(part []Record) (uint64, error) {
-	if !w.bounded() {
-		if err := w.admit(len(part)); err != nil {
+	claimed := false
+	if w.bounded() || w.gate.Load() != 0 {
+		var err error
+		if claimed, err = w.admit(len(part)); err != nil {
 			return 0, err
 		}
-		b, err := w.store.AppendBatch(part)
-		if err != nil {
-			return 0, w.lost(len(part))
-		}
-		return b.First().Sequence, nil
 	}
-	var p patience
-	defer p.stop()
-	for {
-		if err := w.await(len(part), true, &p); err != nil {
-			return 0, err
-		}
-		next := w.next()
-		if !w.trip.fits(next, len(part)) {
-			continue
-		}
-		pos, err := w.store.AppendIf(0, next, part...)
-		if err == nil {
-			return pos.Sequence, nil
-		}
-		if !errors.Is(err, core.ErrConflict) {
-			return 0, w.lost(len(part))
-		}
+	b, err := w.store.AppendBatch(part)
+	if claimed {
+		w.trip.unclaim(len(part))
 	}
+	if err != nil {
+		return 0, ErrClosed
+	}
+	return b.First().Sequence, nil
 }
 
 // raised does what the raise of n signals from sequence first on owes.
@@ -194,24 +181,48 @@ func (w *Window) raised(first uint64, n int) {
 	}
 }
 
-// lost counts signals that came after the end.
-func (w *Window) lost(n int) error {
-	w.refused.closed.Add(uint64(n))
-	return ErrClosed
+// refuse counts n signals that were not raised, by the error that their raise returns.
+func (w *Window) refuse(err error, n int) error {
+	count := &w.refused.invalid
+	switch {
+	case errors.Is(err, ErrClosed):
+		count = &w.refused.closed
+	case errors.Is(err, ErrOverloaded):
+		count = &w.refused.overloaded
+	case errors.Is(err, ErrNamesFull):
+		count = &w.refused.names
+	}
+	count.Add(uint64(n))
+	return err
 }
 
-// admit lets signals pass, makes them wait, or refuses them.
-func (w *Window) admit(n int) error {
-	if w.gate.Load() == 0 {
-		return nil
-	}
+// admit lets n signals pass, makes them wait, or says why they cannot be raised: ErrClosed or ErrOverloaded. When room is
+// limited they have claimed it afterwards.
+func (w *Window) admit(n int) (claimed bool, err error) {
 	var p patience
 	defer p.stop()
-	return w.await(n, false, &p)
+	w.awaitWatchers(&p)
+	switch {
+	case w.gate.Load()&gateClosed != 0:
+		return false, ErrClosed
+	case !w.bounded():
+		return false, nil
+	}
+	return true, w.awaitRoom(n, &p)
 }
 
 // patience is what is left of MaxBlock; the time begins with the first wait.
-type patience struct{ timer *time.Timer }
+type patience struct {
+	timer *time.Timer
+	over  bool
+}
+
+func (p *patience) begin(d time.Duration) <-chan time.Time {
+	if p.timer == nil {
+		p.timer = time.NewTimer(d)
+	}
+	return p.timer.C
+}
 
 func (p *patience) stop() {
 	if p.timer != nil {
@@ -219,44 +230,48 @@ func (p *patience) stop() {
 	}
 }
 
-// await is admit for one raise that may have to wait several times. With whole there must be room for all n signals.
-func (w *Window) await(n int, whole bool, p *patience) error {
-	full := func(g uint32) bool { return g&gateFull != 0 || whole && !w.trip.fits(w.next(), n) }
-	for {
-		g := w.gate.Load()
-		switch crowded := full(g); {
-		case g&gateClosed != 0:
-			return w.lost(n)
-		case g == 0 && !crowded:
-			return nil
-		case crowded && w.o.Overload == DropNewest:
-			if whole {
-				w.trip.hurry()
-			}
-			w.refused.overloaded.Add(uint64(n))
-			return ErrOverloaded
-		}
-		if p.timer == nil {
-			p.timer = time.NewTimer(w.o.MaxBlock)
-		}
+// awaitWatchers waits for watchers that are behind. Without patience they are left alone: they lose nothing that the
+// window still holds.
+func (w *Window) awaitWatchers(p *patience) {
+	behind := func() bool { return w.gate.Load()&(gateWatch|gateClosed) == gateWatch }
+	for !p.over && behind() {
 		opened := w.trip.opened()
-		if now := w.gate.Load(); now != g || now == 0 && !full(now) {
-			continue
-		}
-		if whole {
-			w.trip.hurry()
+		if !behind() { // nobody would tell of that any more
+			return
 		}
 		select {
 		case <-opened:
-		case <-p.timer.C:
-			p.timer.Reset(0) // there is no more patience in a later wait either
-			if !full(w.gate.Load()) {
-				return nil // only watchers are behind: they lose nothing that the window still holds
-			}
-			w.refused.overloaded.Add(uint64(n))
-			return ErrOverloaded
+		case <-p.begin(w.o.MaxBlock):
+			p.over = true
 		}
 	}
+}
+
+// awaitRoom claims room for n signals, and under Block waits for it.
+func (w *Window) awaitRoom(n int, p *patience) error {
+	if n == 1 && w.o.Overload == DropNewest && w.gate.Load()&gateFull != 0 {
+		return ErrOverloaded
+	}
+	ok, place := w.trip.claim(n, w.o.Overload == Block && !p.over)
+	if ok {
+		return nil
+	}
+	w.trip.hurry()
+	if place == nil {
+		return ErrOverloaded
+	}
+	select {
+	case <-place.ready:
+	case <-w.trip.closed:
+	case <-p.begin(w.o.MaxBlock):
+	}
+	switch {
+	case w.trip.leave(place):
+		return nil
+	case w.gate.Load()&gateClosed != 0:
+		return ErrClosed
+	}
+	return ErrOverloaded
 }
 
 // A sampler takes every n-th of a dense count, without dividing: k is a multiple of n = 2^shift * odd exactly if

@@ -37,7 +37,8 @@ type Stats struct {
 	Names int // names that the window knows
 }
 
-// Refused counts signals that were not raised, by the error that the caller got.
+// Refused counts signals that were not raised, by the error that the caller got; of a batch that was refused, or the
+// rest of it, every signal counts. A name that Window.Name refuses counts as one.
 type Refused struct {
 	Invalid, NamesFull, Overloaded, Closed uint64
 }

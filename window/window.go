@@ -46,9 +46,10 @@ type Window struct {
 	told    *teller       // nil in the window of the diagnostics itself
 	quit    chan struct{} // ends keep
 	kept    chan struct{} // it has ended
-	loading sync.Mutex
-	closing sync.Once
-	closed  error
+	loading chan struct{} // holds a token while a Load is under way
+	closing atomic.Bool
+	ended   chan struct{} // Close has done everything
+	closed  error         // what it returned
 }
 
 // New makes a window. With a Store it asks the store for the last sequence it ever held, so that sequences continue;
@@ -63,6 +64,9 @@ func New(ctx context.Context, o Options) (*Window, error) {
 		var err error
 		if stat, err = o.Store.Stat(ctx); err != nil {
 			return nil, fmt.Errorf("window: open: %w", err)
+		}
+		if stat.Last >= sinks.MaxSequence {
+			return nil, fmt.Errorf("window: open: %w: the store is at sequence %d, which leaves none", sinks.ErrInvalid, stat.Last)
 		}
 	}
 	var c *ticker
@@ -90,6 +94,7 @@ func New(ctx context.Context, o Options) (*Window, error) {
 func build(o Options, start uint64, c *ticker, told *teller) (*Window, error) {
 	w := &Window{
 		o: o, start: start, told: told, clock: o.Clock, ticker: c, selectors: selectors{list: map[string]*selector{}},
+		loading: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	var err error
 	if w.names, err = core.NewKeys(o.MaxNames); err != nil {
@@ -135,6 +140,7 @@ func (w *Window) keep() {
 			w.settle()
 			last = w.next()
 		}
+		w.tellDrops() // a store that hangs must not keep that secret
 	}
 }
 
@@ -255,29 +261,42 @@ func (w *Window) Diagnostics() *Window {
 	return w.told.w
 }
 
-// Close refuses signals from now on, writes what is pending, stops watchers and the background work, and returns the
-// error of that last write. Later calls return the same. Signals stay readable. The Store stays open: it is the
-// caller's.
+// Close refuses signals from now on, cancels the watchers, writes what is pending, ends the background work, and returns
+// the error of that last write. Later calls return the same. Signals stay readable. What watchers had not delivered they
+// do not deliver any more, and a callback that is running is not waited for. The Store stays open: it is the caller's.
 func (w *Window) Close() error { return w.Shutdown(context.Background()) }
 
 // Shutdown is Close with a limit for the last write. When the context ends first, its error is returned and what is
-// still pending stays so.
+// still pending stays so. A call during another one waits for that, no longer than its own context lasts.
 func (w *Window) Shutdown(ctx context.Context) error {
-	w.closing.Do(func() {
-		w.trip.close()
-		_ = w.store.Close() // always nil; now the last sequence is known
-		w.watchers.close()
-		if w.flusher != nil {
-			w.closed = w.flusher.shutdown(ctx)
-		}
-		close(w.quit)
-		<-w.kept
-		if w.told != nil { // the window of the diagnostics shares the ticker and closes first
-			w.closed = errors.Join(w.closed, w.told.w.Close())
-			w.ticker.stop()
-		}
-	})
-	return w.closed
+	if w.closing.CompareAndSwap(false, true) {
+		w.closed = w.end(ctx)
+		close(w.ended)
+		return w.closed
+	}
+	select {
+	case <-w.ended:
+		return w.closed
+	case <-ctx.Done():
+		return fmt.Errorf("window: close: %w", ctx.Err())
+	}
+}
+
+// end is the one call of Shutdown that does something.
+func (w *Window) end(ctx context.Context) (err error) {
+	w.trip.close()
+	_ = w.store.Close() // always nil; now the last sequence is known
+	w.watchers.close()
+	if w.flusher != nil {
+		err = w.flusher.shutdown(ctx)
+	}
+	close(w.quit)
+	<-w.kept
+	if w.told != nil { // the window of the diagnostics shares the ticker and closes first
+		err = errors.Join(err, w.told.w.Close())
+		w.ticker.stop()
+	}
+	return err
 }
 
 const never = math.MaxUint64
