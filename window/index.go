@@ -23,7 +23,7 @@ type index struct {
 type recent struct {
 	selector *selector
 	marks    marks
-	found    bool
+	count    int
 }
 
 // recentMarks is how many patterns an index remembers, at 144 bytes each.
@@ -58,47 +58,37 @@ func indexing() core.Monoid[Record, *index] {
 	}
 }
 
-// search is find for a pattern.
-func (x *index) search(s *selector, set *nameSet, from, to int, m *marks) (found bool) {
+// search returns what a pattern selects of the whole segment.
+func (x *index) search(s *selector, set *nameSet) *recent {
 	place := &x.recent[s.number%recentMarks]
 	r := place.Load()
 	if r == nil || r.selector != s {
 		r = &recent{selector: s}
-		r.found = x.find(set, 0, len(x.keys), &r.marks)
+		x.find(set, 0, len(x.keys), &r.marks)
+		r.count = r.marks.count()
 		place.Store(r)
 	}
-	if !r.found {
-		return false
-	}
-	*m = r.marks
-	if from > 0 || to < len(x.keys) {
-		m.cut(from, to)
-	}
-	return true
+	return r
 }
 
-// find marks the slots of [from, to) whose names are in the set, and reports whether there are any; bit 0 stands for
-// slot from.
-func (x *index) find(set *nameSet, from, to int, m *marks) (found bool) {
+// find marks the slots of [from, to) whose names are in the set; bit 0 stands for slot from.
+func (x *index) find(set *nameSet, from, to int, m *marks) {
 	x.sorted.Do(func() { slices.Sort(x.keys) })
 	if set.ids == nil {
 		for _, key := range x.keys {
 			if i := int(key & slotMask); set.has(key>>slotBits) && from <= i && i < to {
 				m.set(i - from)
-				found = true
 			}
 		}
-		return found
+		return
 	}
 	for _, id := range set.ids {
 		for k := x.seek(id << slotBits); k < len(x.keys) && x.keys[k]>>slotBits == id; k++ {
 			if i := int(x.keys[k] & slotMask); from <= i && i < to {
 				m.set(i - from)
-				found = true
 			}
 		}
 	}
-	return found
 }
 
 // seek returns the place of the first key that is not below want. It halves without branches that depend on the keys.

@@ -61,6 +61,18 @@ func (m *marks) each(f func(i int) bool) bool {
 	return true
 }
 
+// list writes the marked records in ascending order and returns how many there are.
+func (m *marks) list(slots *[chunkSize]uint16) int {
+	n := 0
+	for k, word := range m {
+		for ; word != 0; word &= word - 1 {
+			slots[n] = uint16(k<<6 + bits.TrailingZeros64(word))
+			n++
+		}
+	}
+	return n
+}
+
 // keepNewest unmarks all but the last n.
 func (m *marks) keepNewest(n int) {
 	for k := len(m) - 1; k >= 0; k-- {

@@ -99,8 +99,8 @@ func (q Query) Newest(n int) Query {
 	return q
 }
 
-// Where narrows the query to signals for which f returns true. f runs on the caller's goroutine, on one snapshot. If it
-// panics, All passes that on and the other answers are a PanicError.
+// Where narrows the query to signals for which f returns true. f runs on the caller's goroutine, on one snapshot; the
+// signal that it gets is good until it returns. If f panics, All passes that on and the other answers are a PanicError.
 func (q Query) Where(f func(*Signal) bool) Query {
 	if f == nil {
 		q.err = fmt.Errorf("%w: nil predicate", ErrOption)
@@ -116,14 +116,10 @@ func (q Query) Where(f func(*Signal) bool) Query {
 
 // Signals returns the selected signals, oldest first. They are the caller's, but for Path and Data, which are shared.
 func (q Query) Signals() (list []Signal, err error) {
-	err = q.run(func(found []finding, n int) {
-		if n == 0 {
-			return
-		}
-		list = make([]Signal, n)
-		rest := list
-		for i := range found {
-			rest = rest[q.w.copyTo(rest, &found[i]):]
+	err = q.run(func(found *findings, n int) {
+		if n > 0 {
+			list = make([]Signal, n)
+			found.signals(list)
 		}
 	})
 	return list, err
@@ -142,7 +138,7 @@ func (q Query) All() iter.Seq[Signal] {
 		q.search(&f, found)
 		for i := range found.list {
 			x := &found.list[i]
-			if !x.marks.each(func(k int) bool { return yield(q.w.Signal(x.sequence(k), &x.records[k])) }) {
+			if !x.each(func(k int) bool { return yield(q.w.Signal(x.sequence(k), &x.records[k])) }) {
 				return
 			}
 		}
@@ -156,7 +152,7 @@ func (q Query) Count() (n int, err error) {
 	}
 	f := q.w.open()
 	defer f.cut.Close()
-	err = q.guard(func() { n = q.search(&f, nil) })
+	err = q.guard(func() { n = q.count(&f) })
 	return n, err
 }
 
@@ -168,10 +164,10 @@ func (q Query) Any() (bool, error) {
 
 // First returns the oldest selected signal; not ok if there is none.
 func (q Query) First() (s Signal, ok bool, err error) {
-	err = q.run(func(found []finding, _ int) {
-		for i := range found {
-			x := &found[i]
-			x.marks.each(func(k int) bool {
+	err = q.run(func(found *findings, _ int) {
+		for i := range found.list {
+			x := &found.list[i]
+			x.each(func(k int) bool {
 				s, ok = q.w.Signal(x.sequence(k), &x.records[k]), true
 				return false
 			})
@@ -201,11 +197,11 @@ type Summary struct {
 
 // Summarize returns the summary of the selected signals; the zero Summary if there are none.
 func (q Query) Summarize() (s Summary, err error) {
-	err = q.run(func(found []finding, n int) {
+	err = q.run(func(found *findings, n int) {
 		s.Count = n
-		for i := range found {
-			x := &found[i]
-			x.marks.each(func(k int) bool {
+		for i := range found.list {
+			x := &found.list[i]
+			x.each(func(k int) bool {
 				last := q.w.Signal(x.sequence(k), &x.records[k])
 				if s.Last = last; s.First.Sequence == 0 {
 					s.First = last

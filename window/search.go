@@ -1,7 +1,6 @@
 package window
 
 import (
-	"math/bits"
 	"slices"
 	"sync"
 )
@@ -9,11 +8,24 @@ import (
 // A finding is a run with the records of it that a query selects.
 type finding struct {
 	run
-	marks marks
+	marks *marks // nil: all of them; not to be changed
+}
+
+// each calls f with every selected record in ascending order until f returns false, and reports whether it never did.
+func (x *finding) each(f func(i int) bool) bool {
+	if x.marks != nil {
+		return x.marks.each(f)
+	}
+	for i := range x.records {
+		if !f(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // run searches the window as it is now and hands the result to answer while it is protected.
-func (q Query) run(answer func(found []finding, n int)) error {
+func (q Query) run(answer func(found *findings, n int)) error {
 	if q.err != nil {
 		return q.err
 	}
@@ -23,7 +35,7 @@ func (q Query) run(answer func(found []finding, n int)) error {
 	defer found.giveBack()
 	return q.guard(func() {
 		n := q.search(&f, found)
-		answer(found.list, n)
+		answer(found, n)
 	})
 }
 
@@ -36,36 +48,54 @@ func (q *Query) guard(f func()) error {
 	return nil
 }
 
-// findings is the workspace of a search.
-type findings struct{ list []finding }
+// findings is the workspace of a search, and what it found.
+type findings struct {
+	q     Query
+	set   *nameSet
+	n     int       // how many signals are selected
+	list  []finding // of what has selected records
+	marks []marks
+	slots [chunkSize]uint16
+	visit func(r *run) bool // takes the run; made once
+}
 
-var workspaces = sync.Pool{New: func() any { return new(findings) }}
+var workspaces = sync.Pool{New: func() any {
+	w := new(findings)
+	w.visit = func(r *run) bool {
+		w.take(r)
+		return true
+	}
+	return w
+}}
 
 func borrow() *findings { return workspaces.Get().(*findings) }
 
 // giveBack keeps the memory, but nothing that it points to.
 func (w *findings) giveBack() {
 	clear(w.list)
-	w.list = w.list[:0]
+	w.q, w.set, w.n, w.list, w.marks = Query{}, nil, 0, w.list[:0], w.marks[:0]
 	workspaces.Put(w)
 }
 
-// search lists the runs that hold selected signals, oldest first, and returns how many signals these are. Without a
-// list it only counts.
-func (q *Query) search(f *frame, found *findings) (n int) {
+// count returns how many signals of the frame are selected.
+func (q *Query) count(f *frame) int {
+	found := borrow()
+	defer found.giveBack()
+	return q.search(f, found)
+}
+
+// search lists the runs that hold selected signals, oldest first, and returns how many signals these are.
+func (q *Query) search(f *frame, w *findings) int {
 	if q.none || q.newest == 0 {
 		return 0
 	}
-	if q.since.before(f.age) {
-		q.since = f.age
+	w.q, w.set = *q, q.names() // after the cut: it knows the name of everything in there
+	if w.q.since.before(f.age) {
+		w.q.since = f.age
 	}
-	set := q.names() // after the cut: it knows the name of everything in there
 	if q.newest < 0 {
-		f.runs(true, func(r *run) bool {
-			n += q.take(found, r, set)
-			return true
-		})
-		return n
+		f.runs(true, w.visit)
+		return w.n
 	}
 	var runs []run
 	f.runs(true, func(r *run) bool {
@@ -73,19 +103,35 @@ func (q *Query) search(f *frame, found *findings) (n int) {
 		return true
 	})
 	for i := range slices.Backward(runs) {
-		before := n
-		if n += q.take(found, &runs[i], set); n >= q.newest {
-			if found != nil {
-				found.list[len(found.list)-1].marks.keepNewest(q.newest - before)
-			}
-			n = q.newest
+		before := w.n
+		if w.take(&runs[i]); w.n >= q.newest {
+			w.keepNewest(q.newest - before)
 			break
 		}
 	}
-	if found != nil {
-		slices.Reverse(found.list)
+	slices.Reverse(w.list)
+	return w.n
+}
+
+// keepNewest leaves n of the records that were taken last.
+func (w *findings) keepNewest(n int) {
+	x := &w.list[len(w.list)-1]
+	if x.marks == nil {
+		w.n -= len(x.records) - n
+		x.run = x.part(len(x.records)-n, len(x.records))
+		return
 	}
-	return n
+	m := w.newMarks()
+	*m = *x.marks
+	w.n -= m.count() - n
+	m.keepNewest(n)
+	x.marks = m
+}
+
+// newMarks returns an empty set.
+func (w *findings) newMarks() *marks {
+	w.marks = append(w.marks, marks{})
+	return &w.marks[len(w.marks)-1]
 }
 
 // names returns the set of names that the query covers.
@@ -98,75 +144,93 @@ func (q *Query) names() *nameSet {
 	return set
 }
 
-// take lists the run with its selected records, if there are any, and returns how many.
-func (q *Query) take(found *findings, r *run, set *nameSet) int {
+// take lists the run with its selected records, if there are any.
+func (w *findings) take(r *run) {
+	q := &w.q
 	if q.after > 0 {
 		r.after(q.after)
 	}
 	timed := q.since != earliest || q.until != latest
 	if x := r.index; x != nil && timed {
 		if x.newest.before(q.since) || q.until.before(x.oldest) {
-			return 0
+			return
 		}
 		timed = x.oldest.before(q.since) || q.until.before(x.newest)
 	}
 	sift := timed || q.key != nil || q.operation != nil || q.where != nil
-	all := q.id == 0 && set.all()
-	if all && !sift && found == nil {
-		return len(r.records)
+	all := q.id == 0 && w.set.all()
+	if all && !sift {
+		w.add(r, nil, len(r.records))
+		return
 	}
-	var m marks
-	if all {
+	var known *recent
+	if x := r.index; x != nil && q.id == 0 && !all {
+		if known = x.search(q.selector, w.set); known.count == 0 {
+			return
+		}
+		if len(r.records) == len(x.keys) && !sift {
+			w.add(r, &known.marks, known.count)
+			return
+		}
+	}
+	m := w.newMarks()
+	switch {
+	case all:
 		m.fill(len(r.records))
-	} else if !q.named(r, set, &m) {
-		return 0
+	case known != nil:
+		*m = known.marks
+		m.cut(r.offset, r.offset+len(r.records))
+	default:
+		q.named(r, w.set, m)
 	}
 	if sift {
-		q.sift(r, timed, &m)
+		q.sift(r, timed, m)
 	}
-	n := m.count()
-	if n > 0 && found != nil {
-		found.list = append(found.list, finding{*r, m})
-	}
-	return n
+	w.add(r, m, m.count())
 }
 
-// named marks the records whose names are in the set, and reports whether there are any.
-func (q *Query) named(r *run, set *nameSet, m *marks) bool {
-	found := false
+// add lists a run with its selected records, n of them.
+func (w *findings) add(r *run, m *marks, n int) {
+	if n > 0 {
+		w.n += n
+		w.list = append(w.list, finding{*r, m})
+	}
+}
+
+// named marks the records whose names are in the set.
+func (q *Query) named(r *run, set *nameSet, m *marks) {
 	switch {
-	case r.index != nil && q.id == 0:
-		return r.index.search(q.selector, set, r.offset, r.offset+len(r.records), m)
 	case r.index != nil:
-		return r.index.find(set, r.offset, r.offset+len(r.records), m)
+		r.index.find(set, r.offset, r.offset+len(r.records), m)
 	case len(set.ids) == 1:
 		id := set.ids[0]
 		for i := range r.records {
 			if r.records[i].name == id {
 				m.set(i)
-				found = true
 			}
 		}
 	case set.count > 0:
 		for i := range r.records {
 			if set.has(r.records[i].name) {
 				m.set(i)
-				found = true
 			}
 		}
 	}
-	return found
 }
 
 // sift unmarks what the other conditions exclude.
 func (q *Query) sift(r *run, timed bool, m *marks) {
+	var s *Signal
+	if q.where != nil {
+		s = new(Signal) // one for all of them
+	}
 	m.each(func(i int) bool {
 		x := &r.records[i]
 		out := timed && (x.at().before(q.since) || q.until.before(x.at())) ||
 			q.key != nil && x.key != *q.key || q.operation != nil && x.operation != *q.operation
 		if !out && q.where != nil {
-			s := q.w.Signal(r.sequence(i), x)
-			out = !q.where(&s)
+			*s = q.w.Signal(r.sequence(i), x)
+			out = !q.where(s)
 		}
 		if out {
 			m.clear(i)
@@ -175,15 +239,31 @@ func (q *Query) sift(r *run, timed bool, m *marks) {
 	})
 }
 
-// copyTo makes signals of what was found and returns how many.
-func (w *Window) copyTo(list []Signal, x *finding) int {
-	n := 0
-	for k, word := range x.marks {
-		for ; word != 0; word &= word - 1 {
-			i := k<<6 + bits.TrailingZeros64(word)
-			w.fillIn(&list[n], x.sequence(i), &x.records[i])
-			n++
+// fetchAhead is how many records are copied before the first of them is used: they lie far apart, and the processor waits
+// for all of them at once instead of one after the other.
+const fetchAhead = 32
+
+// signals makes signals of what was found. The list is zero and has room for all.
+func (w *findings) signals(list []Signal) {
+	var fetched [fetchAhead]Record
+	for i := range w.list {
+		x := &w.list[i]
+		if x.marks == nil {
+			for k := range x.records {
+				w.q.w.fillIn(&list[k], x.sequence(k), &x.records[k])
+			}
+			list = list[len(x.records):]
+			continue
+		}
+		for rest := w.slots[:x.marks.list(&w.slots)]; len(rest) > 0; {
+			part := rest[:min(len(rest), fetchAhead)]
+			for k, i := range part {
+				fetched[k] = x.records[i]
+			}
+			for k, i := range part {
+				w.q.w.fillIn(&list[k], x.sequence(int(i)), &fetched[k])
+			}
+			list, rest = list[len(part):], rest[len(part):]
 		}
 	}
-	return n
 }

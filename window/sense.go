@@ -9,7 +9,7 @@ import (
 func (w *Window) Sense(pattern string) ([]Signal, error) { return w.Find(pattern).Signals() }
 
 // SenseFunc returns the signals for which f returns true, oldest first. f runs on the caller's goroutine and sees one
-// snapshot; if it panics, the error is a PanicError.
+// snapshot, signal by signal, each good until f returns; if it panics, the error is a PanicError.
 func (w *Window) SenseFunc(f func(*Signal) bool) ([]Signal, error) {
 	return w.Find("").Where(f).Signals()
 }

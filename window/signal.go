@@ -56,14 +56,18 @@ func (w *Window) Signal(sequence uint64, r *Record) Signal {
 	return s
 }
 
-// fillIn sets all fields of s, which is zero.
+// fillIn sets all fields of s, which is zero. What few signals have is written only for those: it is the half of a Signal
+// that lies in another cache line.
 func (w *Window) fillIn(s *Signal, sequence uint64, r *Record) {
-	s.Sequence = sequence
-	s.Time = r.Time()
-	s.Name, _ = w.names.Name(keyID(r.name))
-	s.Key = r.key
-	s.Operation = r.operation
-	s.Restored = sequence < w.start
+	name, _ := w.names.Name(keyID(r.name))
+	t := time.Unix(r.sec, int64(r.nsec)).UTC() // as in Record.Time, which is too large to be inlined
+	s.Sequence, s.Time, s.Name, s.Key = sequence, t, name, r.key
+	if sequence < w.start {
+		s.Restored = true
+	}
+	if r.operation != 0 {
+		s.Operation = r.operation
+	}
 	if r.extra != nil {
 		s.Path, s.Data = r.extra.path, r.extra.data
 	}

@@ -59,7 +59,7 @@ func (w *Window) Stats() Stats {
 		w.keepPending(f.cut)
 	}
 	all := w.Find("")
-	shown := all.search(&f, nil)
+	shown := all.count(&f)
 	held := f.state.size() + int(f.next-f.lo)
 	s := Stats{
 		InMemory: shown, Raised: f.next - w.start, Restored: a.restored,
