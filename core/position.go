@@ -3,6 +3,7 @@ package core
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"strconv"
 )
 
@@ -23,6 +24,22 @@ type Epoch [16]byte
 
 // String returns the epoch as 32 hexadecimal digits.
 func (e Epoch) String() string { return hex.EncodeToString(e[:]) }
+
+// MarshalText returns what String does.
+func (e Epoch) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (e *Epoch) UnmarshalText(text []byte) error {
+	var n Epoch
+	if len(text) != hex.EncodedLen(len(n)) {
+		return fmt.Errorf("core: %q is no epoch: %w", text, ErrArgument)
+	}
+	if _, err := hex.Decode(n[:], text); err != nil {
+		return fmt.Errorf("core: %q is no epoch: %w", text, ErrArgument)
+	}
+	*e = n
+	return nil
+}
 
 // IsZero reports whether e is the zero epoch, which no store has.
 func (e Epoch) IsZero() bool { return e == Epoch{} }

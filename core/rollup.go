@@ -60,6 +60,9 @@ func NewRollup[E, A any](s *Store[E], m Monoid[E, A], o RollupOptions) (*Rollup[
 	return r, nil
 }
 
+// Name returns the name of RollupOptions.
+func (r *Rollup[E, A]) Name() string { return r.o.Name }
+
 func (r *Rollup[E, A]) name() string          { return r.o.Name }
 func (r *Rollup[E, A]) retain() time.Duration { return r.o.Retain }
 

@@ -1,0 +1,106 @@
+package snapshot
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// A Codec turns runs of events into bytes and back. It must be safe for concurrent use and give the same bytes for the
+// same events.
+type Codec[E any] interface {
+	// Name goes into every snapshot; one of another name is refused with ErrSchema. Change it, or Options.Schema, when
+	// the bytes come to mean something else.
+	Name() string
+
+	// Append appends the encoding of events to dst: at least one byte for each. It keeps neither.
+	Append(dst []byte, events []E) ([]byte, error)
+
+	// Decode appends n events to dst. src holds exactly their encoding and is not kept. It must not allocate more than
+	// the bytes of src justify.
+	Decode(dst []E, src []byte, n int) ([]E, error)
+}
+
+// JSON is a codec for every type that encoding/json handles: one line per event. It is the slowest and the most
+// patient: fields may be added, and unknown ones are ignored.
+func JSON[E any]() Codec[E] { return jsonCodec[E]{} }
+
+type jsonCodec[E any] struct{}
+
+func (jsonCodec[E]) Name() string { return "json" }
+
+func (jsonCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
+	b := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	for i := range events {
+		if err := enc.Encode(&events[i]); err != nil {
+			return nil, fmt.Errorf("json: event %d of %d: %w", i, len(events), err)
+		}
+	}
+	return b.Bytes(), nil
+}
+
+func (jsonCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
+	for i := range n {
+		line, rest, found := bytes.Cut(src, []byte{'\n'})
+		if !found {
+			return dst, corrupt("json: %d lines instead of %d", i, n)
+		}
+		var e E
+		if err := json.Unmarshal(line, &e); err != nil {
+			return dst, corrupt("json: event %d of %d: %w", i, n, err)
+		}
+		dst, src = append(dst, e), rest
+	}
+	if len(src) > 0 {
+		return dst, corrupt("json: %d bytes left over", len(src))
+	}
+	return dst, nil
+}
+
+// Fixed is a codec for events of a fixed size in bytes, at least 1: put writes an event into the size bytes that it
+// gets, get reads it from them. name goes into the snapshot, see Codec.
+func Fixed[E any](name string, size int, put func([]byte, *E), get func([]byte, *E) error) Codec[E] {
+	return fixedCodec[E]{name, size, put, get}
+}
+
+type fixedCodec[E any] struct {
+	name string
+	size int
+	put  func([]byte, *E)
+	get  func([]byte, *E) error
+}
+
+func (c fixedCodec[E]) Name() string { return c.name }
+
+func (c fixedCodec[E]) check() error {
+	if c.name == "" || c.size < 1 || c.put == nil || c.get == nil {
+		return fmt.Errorf("%w: Codec: Fixed needs a name, a positive size and both functions", ErrOption)
+	}
+	return nil
+}
+
+func (c fixedCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
+	at := len(dst)
+	dst = append(dst, make([]byte, len(events)*c.size)...)
+	for i := range events {
+		c.put(dst[at:at+c.size:at+c.size], &events[i])
+		at += c.size
+	}
+	return dst, nil
+}
+
+func (c fixedCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
+	if len(src) != n*c.size {
+		return dst, corrupt("%s: %d bytes for %d events of %d", c.name, len(src), n, c.size)
+	}
+	for i := range n {
+		var e E
+		if err := c.get(src[i*c.size:(i+1)*c.size:(i+1)*c.size], &e); err != nil {
+			return dst, corrupt("%s: event %d of %d: %w", c.name, i, n, err)
+		}
+		dst = append(dst, e)
+	}
+	return dst, nil
+}

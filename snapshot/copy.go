@@ -1,0 +1,184 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// CopyOptions say what Copy copies.
+type CopyOptions struct {
+	Name     string // of the snapshots in both places; empty means DefaultName
+	Newest   bool   // the newest snapshot only
+	Progress func(Progress)
+}
+
+// Copied says what Copy did.
+type Copied struct {
+	Snapshots int   // copied
+	Objects   int   // copied
+	Present   int   // blobs that were there already, the same
+	Bytes     int64 // copied
+}
+
+// Copy copies snapshots from one place to another, of any two drivers, byte by byte, oldest first, and each manifest behind
+// the objects that it names: at every moment the target holds whole snapshots only. Every byte is compared with its
+// checksum on the way. It can be repeated after an interruption: what is there already is read and compared, not written
+// again. The target may hold snapshots that the source has not, if their ordinals differ; one that is different under the
+// same ordinal is ErrConflict. It takes the lease of the target, if there are leases.
+func Copy(ctx context.Context, from, to sinks.BlobStore, o CopyOptions) (Copied, error) {
+	if o.Name == "" {
+		o.Name = DefaultName
+	}
+	if err := checkName(o.Name); err != nil {
+		return Copied{}, wrap("copy", "", fmt.Errorf("%w: name %q", ErrOption, o.Name))
+	}
+	lease, err := sinks.Hold(ctx, to, sinks.Claim{Owner: "copy"})
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return Copied{}, wrap("copy", "", err)
+	}
+	c := copier{from: from, to: to, o: o, seen: map[string]bool{}}
+	err = c.run(ctx)
+	if lease != nil {
+		err = errors.Join(err, lease.Close())
+	}
+	return c.done, wrap("copy", "", err)
+}
+
+type copier struct {
+	from, to    sinks.BlobStore
+	o           CopyOptions
+	seen        map[string]bool // objects that are at the target
+	done        Copied
+	read, total int64
+	reader      blobReader
+}
+
+func (c *copier) run(ctx context.Context) error {
+	defer c.reader.close()
+	list, err := List(ctx, c.from, c.o.Name)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return ErrNoSnapshot
+	}
+	if c.o.Newest {
+		list = list[len(list)-1:]
+	}
+	counted := map[string]bool{}
+	for _, s := range list {
+		if s.Err != nil {
+			return s.Err
+		}
+		for _, o := range s.Manifest.Objects {
+			if !counted[o.Name] {
+				counted[o.Name] = true
+				c.total += o.Bytes
+			}
+		}
+	}
+	for _, s := range list {
+		for i := range s.Manifest.Objects {
+			if err := c.object(ctx, s.Manifest, &s.Manifest.Objects[i]); err != nil {
+				return err
+			}
+		}
+		present, err := c.blob(ctx, manifestName(c.o.Name, s.Ordinal), func(r io.Reader, size int64) error {
+			_, err := decodeManifest(r, size)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !present {
+			c.done.Snapshots++
+		}
+	}
+	return c.markers(ctx, list)
+}
+
+func (c *copier) object(ctx context.Context, m *Manifest, o *Object) error {
+	if c.seen[o.Name] {
+		return nil
+	}
+	state := objectState{Object: *o, codec: m.Codec, schema: m.Schema}
+	present, err := c.blob(ctx, o.Name, func(r io.Reader, size int64) error {
+		return state.check(ctx, &c.reader, r, size)
+	})
+	if err != nil {
+		return err
+	}
+	c.seen[o.Name] = true
+	if !present {
+		c.done.Objects++
+	}
+	return nil
+}
+
+// blob copies one, after check has read the whole of it without finding fault. Blobs are a few megabytes.
+func (c *copier) blob(ctx context.Context, name string, check func(io.Reader, int64) error) (present bool, err error) {
+	data, err := c.fetch(ctx, c.from, name)
+	if err == nil {
+		err = check(bytes.NewReader(data), int64(len(data)))
+	}
+	if err != nil {
+		return false, wrap("copy", name, err)
+	}
+	err = c.to.Put(ctx, name, int64(len(data)), newBytes(data))
+	switch {
+	case err == nil:
+		c.done.Bytes += int64(len(data))
+	case errors.Is(err, sinks.ErrExists):
+		there, err := c.fetch(ctx, c.to, name)
+		if err != nil {
+			return false, wrap("copy", name, err)
+		}
+		if !bytes.Equal(there, data) {
+			return false, wrap("copy", name, fmt.Errorf("%w: the target holds another one of this name", ErrConflict))
+		}
+		present = true
+		c.done.Present++
+	default:
+		return false, wrap("copy", name, err)
+	}
+	if c.read += int64(len(data)); c.o.Progress != nil {
+		c.o.Progress(Progress{"copy", c.read, max(c.total, c.read)})
+	}
+	return present, nil
+}
+
+func (c *copier) fetch(ctx context.Context, blobs sinks.BlobStore, name string) ([]byte, error) {
+	r, size, err := blobs.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	if size < 0 || size > maxInt {
+		return nil, corrupt("%d bytes", size)
+	}
+	return readGrowing(r, nil, int(size))
+}
+
+// markers makes sure that a final snapshot that was opened at the source counts as opened at the target.
+func (c *copier) markers(ctx context.Context, list []VerifiedSnapshot) error {
+	opened, _, err := listOrdinals(ctx, c.from, openedPrefix(c.o.Name))
+	if err != nil {
+		return err
+	}
+	for _, ordinal := range opened {
+		for _, s := range list {
+			if s.Ordinal != ordinal {
+				continue
+			}
+			if _, err := c.blob(ctx, openedName(c.o.Name, ordinal), func(io.Reader, int64) error { return nil }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

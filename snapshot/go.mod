@@ -1,0 +1,10 @@
+module github.com/ephemera-go/ephemera/snapshot
+
+go 1.25.0
+
+require (
+	github.com/ephemera-go/ephemera/core v0.1.0
+	github.com/ephemera-go/ephemera/sinks v0.1.0
+	github.com/google/go-cmp v0.7.0
+	github.com/klauspost/compress v1.20.3
+)

@@ -1,0 +1,64 @@
+package snapshot
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ephemera-go/ephemera/core"
+)
+
+// A Report says what was restored.
+type Report struct {
+	Ordinal    uint64        // of the snapshot; 0: there was none, and the store is empty
+	TakenAt    time.Time     // of the snapshot
+	Age        time.Duration // of the snapshot when it was restored: at most this much time is missing
+	Epoch      core.Epoch    // of the snapshot
+	Final      bool          // the snapshot was taken after the store was closed
+	NewEpoch   bool          // the store has an epoch of its own: what was appended behind the snapshot, if anything, is lost
+	Partitions int           // with at least one event
+	Events     uint64
+	Bytes      int64 // read
+	Took       time.Duration
+	Skipped    []Skipped // newer snapshots that could not be restored, newest first
+	Regrouped  bool      // the number of partitions is another one: events went where their keys say, under new sequences
+
+	fixed int // partitions of the store if Regrouped
+}
+
+// Skipped is a snapshot that could not be restored.
+type Skipped struct {
+	Ordinal uint64
+	Err     error
+}
+
+// String returns the report on one line.
+func (r Report) String() string {
+	if r.Ordinal == 0 {
+		return "no snapshot: the store is empty"
+	}
+	s := fmt.Sprintf("snapshot %d of %s: %d events in %d partitions restored in %v", r.Ordinal,
+		r.TakenAt.UTC().Format(time.RFC3339), r.Events, r.Partitions, r.Took.Round(time.Millisecond))
+	if r.NewEpoch {
+		s += fmt.Sprintf("; it is not final: what was appended in the %v behind it is lost", r.Age.Round(time.Second))
+	}
+	for _, x := range r.Skipped {
+		s += fmt.Sprintf("; snapshot %d skipped: %v", x.Ordinal, x.Err)
+	}
+	return s
+}
+
+// renumber returns the partition that took over from one of the snapshot.
+func (r *Report) renumber(partition int) int {
+	if r.Regrouped {
+		return partition % r.fixed
+	}
+	return partition
+}
+
+func (r Report) attributes() []slog.Attr {
+	return []slog.Attr{
+		slog.Uint64("ordinal", r.Ordinal), slog.Uint64("events", r.Events), slog.Int64("bytes", r.Bytes),
+		slog.Int("skipped", len(r.Skipped)),
+	}
+}

@@ -1,0 +1,215 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// source reads the blocks of a snapshot. Objects are read from beginning to end, each once in a pass, oldest first; that
+// gives the blocks of a partition in their order, but for those of one snapshot, which several workers wrote. A block
+// that comes too early is put aside.
+type source struct {
+	blobs    sinks.BlobStore
+	m        *Manifest
+	reader   blobReader
+	bytes    int64
+	progress func(done int64)
+}
+
+func (s *source) close() { s.reader.close() }
+
+// A frame is the content of a block's frame.
+type frame struct {
+	kind      byte
+	partition int
+	first     uint64
+	count     int
+	rest      []byte // what follows
+	sum       uint32
+}
+
+func parseFrame(raw []byte, sum uint32) (frame, error) {
+	r := &reader{rest: raw}
+	f := frame{kind: r.byte(), partition: r.number(maxPartitions), first: r.uvarint(), count: r.number(maxBlock + 1), sum: sum}
+	if r.err == nil && (f.kind > blockNames || f.count == 0 || f.count > len(r.rest)) {
+		r.fail("a block of kind %d with %d events in %d bytes", f.kind, f.count, len(r.rest))
+	}
+	f.rest = r.rest
+	return f, r.err
+}
+
+// each calls yield with every frame of an object, and checks all of it.
+func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) error {
+	content, size, err := s.blobs.Open(ctx, o.Name)
+	if err != nil {
+		return wrap("restore", o.Name, err)
+	}
+	defer func() { _ = content.Close() }()
+	if size != o.Bytes {
+		return wrap("restore", o.Name, corrupt("%d bytes instead of %d", size, o.Bytes))
+	}
+	err = eachFrame(ctx, &s.reader, content, size, func(head []byte) error { return s.checkHead(head, o) }, yield)
+	s.bytes += size
+	if s.progress != nil {
+		s.progress(s.bytes)
+	}
+	return wrap("restore", o.Name, err)
+}
+
+// eachFrame reads the blob of an object.
+func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head func([]byte) error, yield func(frame) error) error {
+	if err := b.open(r, size, kindObject); err != nil {
+		return err
+	}
+	raw, _, err := b.next()
+	if err != nil {
+		return framed(0, err)
+	}
+	if err := head(raw); err != nil {
+		return err
+	}
+	for i := 1; ; i++ {
+		raw, sum, err := b.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		var f frame
+		if err == nil {
+			f, err = parseFrame(raw, sum)
+		}
+		if err == nil {
+			err = yield(f)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("frame %d: %w", i, err)
+		}
+	}
+}
+
+func (s *source) checkHead(raw []byte, o *Object) error {
+	if string(raw) != string(objectHead(o.Name, o.Epoch, s.m.Codec, s.m.Schema)) {
+		return corrupt("it is an object of another name, epoch, codec or schema")
+	}
+	return nil
+}
+
+// A chain delivers the blocks of one partition, or of the names, in order.
+type chain struct {
+	blocks []Block // to be delivered still
+	first  uint64  // of the partition: what comes before is dropped
+	aside  []frame // came too early
+}
+
+// deliver takes a frame of an object and calls yield with what is next in order. Frames that the manifest does not name are
+// left out.
+func (c *chain) deliver(m *Manifest, o *Object, f frame, yield func(frame) error) error {
+	at := slices.IndexFunc(c.blocks, func(b Block) bool {
+		return b.First == f.first && m.Objects[b.Object].Name == o.Name
+	})
+	if at < 0 {
+		return nil // written for an older snapshot
+	}
+	if b := c.blocks[at]; b.Count != f.count || b.Sum != f.sum {
+		return corrupt("the block of partition %d at %d is not the one that the manifest names", f.partition, f.first)
+	}
+	if at > 0 {
+		f.rest = slices.Clone(f.rest)
+		c.aside = append(c.aside, f)
+		return nil
+	}
+	for {
+		c.blocks = c.blocks[1:]
+		if err := yield(f); err != nil || len(c.blocks) == 0 {
+			return err
+		}
+		next := slices.IndexFunc(c.aside, func(x frame) bool { return x.first == c.blocks[0].First })
+		if next < 0 {
+			return nil
+		}
+		f = c.aside[next]
+		c.aside = slices.Delete(c.aside, next, next+1)
+	}
+}
+
+// end returns an error if a block has not come.
+func (c *chain) end(partition int) error {
+	if len(c.blocks) > 0 {
+		return corrupt("object %d lacks the block of partition %d at %d", c.blocks[0].Object, partition, c.blocks[0].First)
+	}
+	return nil
+}
+
+// names reads the dictionary.
+func (s *source) names(ctx context.Context) ([]string, error) {
+	c := chain{blocks: slices.Clone(s.m.Keys.Blocks)}
+	var names []string
+	for _, i := range objectsOf(s.m.Keys.Blocks) {
+		o := &s.m.Objects[i]
+		err := s.each(ctx, o, func(f frame) error {
+			if f.kind != blockNames {
+				return nil
+			}
+			return c.deliver(s.m, o, f, func(f frame) error {
+				r := &reader{rest: f.rest}
+				for range f.count {
+					names = append(names, r.text())
+				}
+				return r.end()
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return names, c.end(-1)
+}
+
+// objectsOf returns the indexes of the objects that hold the blocks, ascending.
+func objectsOf(blocks []Block) []int {
+	var list []int
+	for _, b := range blocks {
+		list = append(list, b.Object)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// events reads the events of all partitions and calls yield with each frame, in the order of each partition's sequences.
+func (s *source) events(ctx context.Context, yield func(p *Partition, f frame) error) error {
+	chains := make(map[int]*chain, len(s.m.Partitions))
+	var blocks []Block
+	for i := range s.m.Partitions {
+		p := &s.m.Partitions[i]
+		if len(p.Blocks) > 0 {
+			chains[p.Number] = &chain{blocks: slices.Clone(p.Blocks), first: p.First}
+			blocks = append(blocks, p.Blocks...)
+		}
+	}
+	for _, i := range objectsOf(blocks) {
+		o := &s.m.Objects[i]
+		err := s.each(ctx, o, func(f frame) error {
+			c := chains[f.partition]
+			if f.kind == blockNames || c == nil {
+				return nil
+			}
+			return c.deliver(s.m, o, f, func(f frame) error { return yield(s.m.partition(f.partition), f) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for number, c := range chains {
+		if err := c.end(number); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// Verified says what Verify found.
+type Verified struct {
+	Snapshots []VerifiedSnapshot // oldest first
+	Objects   int                // read
+	Bytes     int64              // read
+	Unused    []string           // objects that no snapshot names, such as those of one that did not come to its end
+	Foreign   []string           // blobs under the name that this package did not write
+}
+
+// VerifiedSnapshot is what Verify found about one snapshot.
+type VerifiedSnapshot struct {
+	Ordinal  uint64
+	Manifest *Manifest // nil if it cannot be read
+	Err      error     // nil: whole
+}
+
+// Verify reads everything that the snapshots of a name consist of, without restoring it: every byte is compared with its
+// checksum and every block with what the manifests say. It needs no codec. If anything is damaged it returns ErrCorrupt
+// beside the whole list. It takes no lease; a snapshot that is pruned meanwhile counts as absent, which is no error.
+func Verify(ctx context.Context, blobs sinks.BlobStore, name string, progress func(Progress)) (*Verified, error) {
+	if checkName(name) != nil {
+		return nil, wrap("verify", "", fmt.Errorf("%w: name %q", ErrOption, name))
+	}
+	v := verifier{blobs: blobs, name: name, progress: progress, objects: map[string]*objectState{}}
+	if err := v.run(ctx); err != nil {
+		return nil, wrap("verify", "", err)
+	}
+	var damaged []error
+	for _, s := range v.found.Snapshots {
+		if s.Err != nil {
+			damaged = append(damaged, fmt.Errorf("snapshot %d: %w", s.Ordinal, s.Err))
+		}
+	}
+	return &v.found, wrap("verify", "", errors.Join(damaged...))
+}
+
+type verifier struct {
+	blobs    sinks.BlobStore
+	name     string
+	progress func(Progress)
+	objects  map[string]*objectState
+	done     int64
+	total    int64
+	found    Verified
+}
+
+// objectState is what an object was found to hold.
+type objectState struct {
+	Object
+	codec  string
+	schema uint32
+	blocks map[blockKey]blockState
+	err    error
+}
+
+type blockKey struct {
+	names     bool
+	partition int
+	first     uint64
+}
+
+type blockState struct {
+	count int
+	sum   uint32
+}
+
+func (v *verifier) run(ctx context.Context) error {
+	ordinals, foreign, err := listOrdinals(ctx, v.blobs, manifestPrefix(v.name))
+	if err != nil {
+		return err
+	}
+	v.found.Foreign = foreign
+	for _, ordinal := range ordinals {
+		m, err := readManifest(ctx, v.blobs, v.name, ordinal)
+		switch {
+		case errors.Is(err, sinks.ErrNotFound):
+			continue
+		case err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooNew):
+			return err
+		case err == nil:
+			for i := range m.Objects {
+				o := &m.Objects[i]
+				if v.objects[o.Name] == nil {
+					v.objects[o.Name] = &objectState{Object: *o, codec: m.Codec, schema: m.Schema}
+					v.total += o.Bytes
+				}
+			}
+		}
+		v.found.Snapshots = append(v.found.Snapshots, VerifiedSnapshot{ordinal, m, err})
+	}
+	if err := v.readAll(ctx); err != nil {
+		return err
+	}
+	for i := range v.found.Snapshots {
+		if s := &v.found.Snapshots[i]; s.Manifest != nil {
+			s.Err = v.compare(s.Manifest)
+		}
+	}
+	return v.others(ctx)
+}
+
+func (v *verifier) readAll(ctx context.Context) error {
+	names := make([]string, 0, len(v.objects))
+	for name := range v.objects {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var b blobReader
+	defer b.close()
+	for _, name := range names {
+		o := v.objects[name]
+		o.err = o.read(ctx, v.blobs, &b)
+		if o.err != nil && !errors.Is(o.err, ErrCorrupt) && !errors.Is(o.err, sinks.ErrNotFound) && !errors.Is(o.err, ErrTooNew) {
+			return o.err
+		}
+		v.found.Objects++
+		v.found.Bytes += o.Bytes
+		if v.done += o.Bytes; v.progress != nil {
+			v.progress(Progress{"verify", v.done, v.total})
+		}
+	}
+	return nil
+}
+
+func (o *objectState) read(ctx context.Context, blobs sinks.BlobStore, b *blobReader) error {
+	content, size, err := blobs.Open(ctx, o.Name)
+	if err != nil {
+		return wrap("verify", o.Name, err)
+	}
+	defer func() { _ = content.Close() }()
+	if size != o.Bytes {
+		return wrap("verify", o.Name, corrupt("%d bytes instead of %d", size, o.Bytes))
+	}
+	return wrap("verify", o.Name, o.check(ctx, b, content, size))
+}
+
+// check reads the whole of an object.
+func (o *objectState) check(ctx context.Context, b *blobReader, content io.Reader, size int64) error {
+	o.blocks = map[blockKey]blockState{}
+	head := func(raw []byte) error {
+		if string(raw) != string(objectHead(o.Name, o.Epoch, o.codec, o.schema)) {
+			return corrupt("it is an object of another name, epoch, codec or schema")
+		}
+		return nil
+	}
+	return eachFrame(ctx, b, content, size, head, func(f frame) error {
+		key := blockKey{f.kind == blockNames, f.partition, f.first}
+		if _, twice := o.blocks[key]; twice {
+			return corrupt("a block twice")
+		}
+		o.blocks[key] = blockState{f.count, f.sum}
+		return nil
+	})
+}
+
+// compare holds a manifest against what its objects hold.
+func (v *verifier) compare(m *Manifest) error {
+	for i := range m.Objects {
+		if err := v.objects[m.Objects[i].Name].err; err != nil {
+			return err
+		}
+	}
+	check := func(names bool, partition int, blocks []Block) error {
+		for _, b := range blocks {
+			o := v.objects[m.Objects[b.Object].Name]
+			if got, ok := o.blocks[blockKey{names, partition, b.First}]; !ok || got != (blockState{b.Count, b.Sum}) {
+				return wrap("verify", o.Name, corrupt("it does not hold the block of partition %d at %d", partition, b.First))
+			}
+		}
+		return nil
+	}
+	for i := range m.Partitions {
+		if err := check(false, m.Partitions[i].Number, m.Partitions[i].Blocks); err != nil {
+			return err
+		}
+	}
+	return check(true, 0, m.Keys.Blocks)
+}
+
+// others lists what belongs to no snapshot.
+func (v *verifier) others(ctx context.Context) error {
+	list, err := v.blobs.List(ctx, v.name+"/", "", 0)
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		rest, isObject := strings.CutPrefix(b.Name, objectPrefix(v.name))
+		_, ours := ordinalOf(rest)
+		switch {
+		case isObject && !ours:
+			v.found.Foreign = append(v.found.Foreign, b.Name)
+		case isObject && v.objects[b.Name] == nil:
+			v.found.Unused = append(v.found.Unused, b.Name)
+		case !isObject && !strings.HasPrefix(b.Name, manifestPrefix(v.name)) && !strings.HasPrefix(b.Name, openedPrefix(v.name)):
+			v.found.Foreign = append(v.found.Foreign, b.Name)
+		}
+	}
+	slices.Sort(v.found.Foreign)
+	return nil
+}
+
+// List returns the manifests of a name, oldest first. Those that cannot be read come with their error.
+func List(ctx context.Context, blobs sinks.BlobStore, name string) ([]VerifiedSnapshot, error) {
+	if checkName(name) != nil {
+		return nil, wrap("list", "", fmt.Errorf("%w: name %q", ErrOption, name))
+	}
+	ordinals, _, err := listOrdinals(ctx, blobs, manifestPrefix(name))
+	if err != nil {
+		return nil, wrap("list", "", err)
+	}
+	var list []VerifiedSnapshot
+	for _, ordinal := range ordinals {
+		m, err := readManifest(ctx, blobs, name, ordinal)
+		if errors.Is(err, sinks.ErrNotFound) {
+			continue // pruned since it was listed
+		}
+		list = append(list, VerifiedSnapshot{ordinal, m, err})
+	}
+	return list, nil
+}
