@@ -220,7 +220,7 @@ func TestRestoreIsRefused(t *testing.T) {
 		"number twice": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{
 			{2, PartitionOptions{Capacity: 1}}, {2, PartitionOptions{Capacity: 1}},
 		}}}, ErrOption},
-		"number too great": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{1 << 40, PartitionOptions{Capacity: 1}}}}}, ErrOption},
+		"number too great": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{1 << 30, PartitionOptions{Capacity: 1}}}}}, ErrOption},
 		"bad limits":       {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{2, PartitionOptions{}}}}}, ErrOption},
 		"lanes":            {Options[order]{Lanes: 2, Restore: Restore[order]{Added: []AddedPartition{{9, PartitionOptions{Capacity: 1}}}}}, ErrOption},
 		"purge, no time":   {Options[order]{Restore: Restore[order]{PurgedBefore: time.Now()}}, ErrOption},
