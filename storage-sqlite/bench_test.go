@@ -54,7 +54,7 @@ func BenchmarkFlush(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
-		for _, rows := range []int{50, 100, 200, 500} {
+		for _, rows := range []int{5, 10, 20, 50, 200} {
 			b.Run(fmt.Sprintf("hand/%v/rows=%d", mode, rows), func(b *testing.B) {
 				db := handDB(b, mode)
 				flushLoop(b, func(batch []sinks.Signal) error { return handInsert(b.Context(), db, batch, rows) })
