@@ -8,14 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"strings"
-	"sync"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
-
-// A blob named a/b/c is the file a+/b+/c. The '+', which no name holds, keeps the directory a+ apart from a blob a.
-const dirMark = "+"
 
 const (
 	tmpDir   = ".tmp"       // contents that are being put
@@ -23,19 +18,19 @@ const (
 	copySize = 128 << 10
 )
 
-func blobPath(name string) string { return strings.ReplaceAll(name, "/", dirMark+"/") }
-
 type blobStore struct {
 	door
-	log   *slog.Logger
-	using io.Closer // the shared lock on tmpLock
-
-	mu      sync.Mutex
-	durable map[string]bool // directories whose entries, up to the root, have been synced
+	log     *slog.Logger
+	using   io.Closer // the shared lock on tmpLock
+	folders folders
+	pages   pages
 }
 
 func newBlobs(ctx context.Context, files fsys, o Options) (*blobStore, error) {
-	s := &blobStore{door: newDoor(files, o.ReadOnly), log: o.Logger, durable: make(map[string]bool)}
+	s := &blobStore{
+		door: newDoor(files, o.ReadOnly), log: o.Logger,
+		folders: folders{fs: files, durable: make(map[string]bool)}, pages: pages{fs: files},
+	}
 	if o.ReadOnly {
 		return s, nil
 	}
@@ -65,7 +60,7 @@ func (s *blobStore) sweep() error {
 	if err != nil {
 		return err
 	}
-	entries, err := s.fs.ReadDir(tmpDir)
+	entries, err := s.fs.ReadDir(tmpDir, 0)
 	for _, e := range entries {
 		if name := tmpDir + "/" + e.Name(); name != tmpLock && e.Type().IsRegular() {
 			err = errors.Join(err, removeIfThere(s.fs, name))
@@ -98,32 +93,20 @@ func (s *blobStore) Put(ctx context.Context, name string, _ int64, r io.Reader) 
 // free returns ErrExists if a name is taken. Whoever took it may have been stopped before that was durable; the caller
 // may take ErrExists for success of an earlier attempt, so it is made durable first.
 func (s *blobStore) free(path string) error {
-	_, err := s.fs.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	s.folders.look()
+	info, err := s.fs.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: no regular file", sinks.ErrForeign)
 	}
-	if err == nil {
-		err = s.settle(parent(path))
-	}
-	if err == nil {
-		err = sinks.ErrExists
-	}
-	return err
-}
-
-// settle makes the entries of a directory durable, and the directory itself.
-func (s *blobStore) settle(dir string) error {
-	if err := s.mkdirs(dir); err != nil {
+	if err := s.folders.settle(parent(path)); err != nil {
 		return err
 	}
-	return s.fs.SyncDir(dir)
-}
-
-func parent(path string) string {
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		return path[:i]
-	}
-	return "."
+	return sinks.ErrExists
 }
 
 // stage writes a content that is durable but not visible.
@@ -141,21 +124,19 @@ func (s *blobStore) stage(ctx context.Context, tmp string, r io.Reader) error {
 
 // publish gives a staged content its name.
 func (s *blobStore) publish(tmp, path string) error {
+	if err := s.free(path); err != nil {
+		return err
+	}
 	dir := parent(path)
-	if err := s.mkdirs(dir); err != nil {
+	if err := s.folders.mkdirs(dir); err != nil {
 		return err
 	}
 	if err := s.fs.Link(tmp, path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			if err := s.fs.SyncDir(dir); err != nil {
-				return err
-			}
-			return sinks.ErrExists
+		clear(s.folders.durable) // somebody else may have removed a directory
+		if taken := s.free(path); taken != nil {
+			return taken // by somebody else, and not under the lock
 		}
-		s.mu.Lock()
-		clear(s.durable) // somebody may have removed a directory
-		s.mu.Unlock()
-		return err
+		return noLinks(err)
 	}
 	if err := s.fs.SyncDir(dir); err != nil {
 		// Visible, maybe not durable: take it back, so that repeating the Put does not find a name that is taken.
@@ -167,29 +148,12 @@ func (s *blobStore) publish(tmp, path string) error {
 	return nil
 }
 
-// mkdirs makes a directory and those above it, durably. One that is there may have been made by somebody who has not
-// synced it yet, so this handle syncs each of them once.
-func (s *blobStore) mkdirs(dir string) error {
-	s.mu.Lock()
-	done := s.durable[dir]
-	s.mu.Unlock()
-	if done || dir == "." {
-		return nil
+// noLinks tells a file system that has no hard links from one that may not be written.
+func noLinks(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: the file system refuses hard links: %v", errors.ErrUnsupported, err) //nolint:errorlint // it is not read-only
 	}
-	above := parent(dir)
-	if err := s.mkdirs(above); err != nil {
-		return err
-	}
-	if err := s.fs.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := s.fs.SyncDir(above); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.durable[dir] = true
-	s.mu.Unlock()
-	return nil
+	return err
 }
 
 // Open implements sinks.BlobStore.
@@ -226,14 +190,13 @@ type blobContent struct {
 
 func (b *blobContent) Close() error { return b.file.Close() }
 
-// Delete implements sinks.BlobStore. Directories stay: another handle may be putting something into them.
+// Delete implements sinks.BlobStore. Directories that are empty then go too.
 func (s *blobStore) Delete(ctx context.Context, name string) error {
 	path := blobPath(name)
 	return s.write(ctx, func() error {
 		info, err := s.fs.Lstat(path)
-		absent := errors.Is(err, fs.ErrNotExist)
 		switch {
-		case absent:
+		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return err
 		case !info.Mode().IsRegular():
@@ -244,8 +207,7 @@ func (s *blobStore) Delete(ctx context.Context, name string) error {
 			}
 		}
 		// Of an absent blob too: whoever removed it may have been stopped before that was durable.
-		err = s.fs.SyncDir(parent(path))
-		if err != nil && !(absent && errors.Is(err, fs.ErrNotExist)) {
+		if err := s.fs.SyncDir(s.folders.removeEmpty(parent(path))); err != nil {
 			return fmt.Errorf("%w: %w", sinks.ErrUnknownOutcome, err)
 		}
 		return nil

@@ -30,6 +30,7 @@ func blobScript() []*blobStep {
 		{name: "a/d/e", content: []byte("deep")},
 		{name: "a/d/f", content: []byte("beside")},
 		{name: "c"},
+		{name: "a/d/f"},
 	}
 }
 
@@ -50,7 +51,7 @@ func (s *blobStep) apply(blobs map[string][]byte) map[string][]byte {
 	return blobs
 }
 
-func openCrashBlobs(ctx context.Context, c *crashFS) (sinks.BlobStore, error) {
+func openCrashBlobs(ctx context.Context, c fsys) (sinks.BlobStore, error) {
 	s, err := newBlobs(ctx, c, Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err

@@ -7,9 +7,17 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// TestKilledThenPowerCut kills the process after every operation. Its successor sees what was written but never synced,
-// repeats the step and acknowledges it; then the power is cut. What was only seen must have become durable.
+// TestKilledThenPowerCut kills the process after every operation. Its successor, which comes then or has been following all
+// the time, sees what was written but never synced, repeats the step and acknowledges it; then the power is cut. What was
+// only seen must have become durable.
 func TestKilledThenPowerCut(t *testing.T) {
+	for _, follows := range []bool{false, true} {
+		killedThenPowerCut(t, follows)
+	}
+}
+
+func killedThenPowerCut(t *testing.T, follows bool) {
+	t.Helper()
 	for at := 0; ; at++ {
 		c := newCrashFS()
 		c.fail = func(n int) error {
@@ -20,13 +28,28 @@ func TestKilledThenPowerCut(t *testing.T) {
 			return nil
 		}
 		store := openCrash(t, c)
+		if c.dead {
+			t.Fatal("opening does something")
+		}
+		next := openCrash(t, c)
 		steps := script()
 		var e extent
 		for i := range steps {
+			// It also writes, though nothing, so that it has synced what it saw.
+			if err := next.Trim(t.Context(), 0); errors.Is(err, errKilled) {
+				c.dead, c.fail = false, nil
+			} else if err != nil {
+				t.Fatal(err)
+			}
 			err := steps[i].run(t.Context(), store, e.last)
 			if errors.Is(err, errKilled) {
 				c.dead, c.fail = false, nil
-				store = openCrash(t, c)
+				if store = next; !follows {
+					store = openCrash(t, c)
+				}
+				if _, err := holds(t.Context(), store, e, e.apply(&steps[i])); err != nil {
+					t.Fatalf("killed at operation %d, step %d: %v", at, i, err)
+				}
 				err = steps[i].run(t.Context(), store, e.last)
 			}
 			if err != nil {

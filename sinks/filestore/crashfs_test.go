@@ -199,6 +199,9 @@ func (c *crashFS) Remove(name string) error {
 	if err == nil && id < 0 {
 		err = fs.ErrNotExist
 	}
+	if err == nil && len(c.nodes[id].names) > 0 {
+		err = errors.New("directory not empty")
+	}
 	if err != nil {
 		return err
 	}
@@ -215,7 +218,7 @@ func (c *crashFS) Lstat(name string) (fs.FileInfo, error) {
 	return crashInfo{path.Base(name), c.nodes[id].names != nil, int64(len(c.nodes[id].data))}, nil
 }
 
-func (c *crashFS) ReadDir(name string) ([]fs.DirEntry, error) {
+func (c *crashFS) ReadDir(name string, most int) ([]fs.DirEntry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id, err := c.existing(name)
@@ -225,7 +228,9 @@ func (c *crashFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	for _, name := range slices.Sorted(maps.Keys(c.nodes[id].names)) {
 		n := c.nodes[c.nodes[id].names[name]]
-		entries = append(entries, fs.FileInfoToDirEntry(crashInfo{name, n.names != nil, int64(len(n.data))}))
+		if entries = append(entries, fs.FileInfoToDirEntry(crashInfo{name, n.names != nil, int64(len(n.data))})); len(entries) == most {
+			break
+		}
 	}
 	return entries, nil
 }

@@ -8,10 +8,13 @@
 // docs/formats/signal-log.md. What is acknowledged has been synced, including the directory entries.
 //
 // Several handles and several processes of one machine may use a directory at the same time; file locks keep them
-// apart. The locks are those of flock(2). On systems without it, such as Windows, they hold within one process, and no
-// two processes may use a directory. Network file systems are not supported.
+// apart, and nobody waits for ever beside others that come again and again. The locks are those of flock(2). On systems
+// without it, such as Windows, they hold within one process, and no two processes may use a directory. Blobs need hard
+// links. Network file systems are not supported.
 //
-// A lease (sinks.Leaser) is taken over at once when its holder's handle is closed or its process is gone.
+// A lease (sinks.Leaser) is taken over at once when its holder's handle is closed or its process is gone. A holder that is
+// stopped in the middle of a write (SIGSTOP, a disk that does not answer) keeps the lock, and nobody can take over before
+// it goes on or ends: there is no other way to be sure that its write does not come later.
 package filestore
 
 import (

@@ -15,10 +15,10 @@ type fsys interface {
 	Mkdir(name string) error             // fs.ErrExist if the name is taken
 	Rename(from, to string) error        // replaces to
 	Link(from, to string) error          // fs.ErrExist if to is taken
-	Remove(name string) error            //
+	Remove(name string) error            // a file or an empty directory
 	Lstat(name string) (fs.FileInfo, error)
-	ReadDir(name string) ([]fs.DirEntry, error)
-	SyncDir(name string) error // makes what happened to the names in a directory durable
+	ReadDir(name string, most int) ([]fs.DirEntry, error) // at most so many, in any order; 0 means all
+	SyncDir(name string) error                            // makes what happened to the names in a directory durable
 
 	// Lock locks a file, which it creates unless readOnly; an exclusive lock excludes all others, a shared one the
 	// exclusive ones. It waits until ctx ends. The lock ends when it is closed or when the process ends.

@@ -30,23 +30,11 @@ func holderName(generation uint64) string { return fmt.Sprintf(".lease-%020d", g
 
 func readLease(files fsys) (leaseRecord, error) {
 	var r leaseRecord
-	f, err := files.Open(leaseName)
+	b, err := readSmall(files, leaseName, 4<<10)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
 	if err != nil {
-		return r, err
-	}
-	size, err := f.Size()
-	const most = 4 << 10
-	if err == nil && size > most {
-		err = fmt.Errorf("%w: lease of %d bytes", sinks.ErrCorrupt, size)
-	}
-	b := make([]byte, min(size, most))
-	if err == nil {
-		_, err = f.ReadAt(b, 0)
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
 		return r, err
 	}
 	if err := json.Unmarshal(b, &r); err != nil || r.Generation == 0 {
@@ -65,7 +53,8 @@ func writeLease(files fsys, r leaseRecord) error {
 
 // live says whether somebody holds the lease.
 func (r *leaseRecord) live(files fsys) (bool, error) {
-	if !r.Held || !time.Now().Before(r.Expires) {
+	left := time.Until(r.Expires)
+	if !r.Held || left <= 0 || left > sinks.MaxTTL { // the clock went back; a holder that lives renews
 		return false, nil
 	}
 	if !locksCross && r.Process != thisProcess {

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ var errTail = errors.New("unfinished record")
 
 // A scanner reads the records of a file one after another.
 type scanner struct {
+	ctx    context.Context // ends a long walk
 	f      file
 	at     place
 	size   int64 // of the file, or where to stop
@@ -47,8 +49,8 @@ type scanner struct {
 
 const readAhead = 64 << 10
 
-func scan(f file, h *header, offset, size int64) *scanner {
-	return &scanner{f: f, at: place{store: h.store, number: h.number, offset: uint64(offset)}, size: size}
+func scan(ctx context.Context, f file, h *header, offset, size int64) *scanner {
+	return &scanner{ctx: ctx, f: f, at: place{store: h.store, number: h.number, offset: uint64(offset)}, size: size}
 }
 
 // bytes returns n bytes at offset; n must lie within size.
@@ -77,6 +79,9 @@ func (s *scanner) next() ([]byte, error) {
 	offset := int64(s.at.offset)
 	if offset == s.size {
 		return nil, io.EOF
+	}
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
 	}
 	if s.size-offset < recordHead {
 		return nil, errTail
@@ -120,6 +125,9 @@ func (s *scanner) torn() (bool, error) {
 	behind := *s
 	for offset := begin + 1; offset+recordHead < s.size; offset++ {
 		head, err := s.bytes(offset, recordHead)
+		if err == nil && offset%readAhead == 0 {
+			err = s.ctx.Err()
+		}
 		if err != nil {
 			return false, err
 		}
@@ -138,8 +146,8 @@ func (s *scanner) torn() (bool, error) {
 
 // read takes in everything from l.end to size that is whole; signals up to hide are not counted. It returns errTail when
 // something is left that is not whole.
-func (l *logFile) read(f file, size int64, hide uint64) error {
-	s := scan(f, &l.header, l.end, size)
+func (l *logFile) read(ctx context.Context, f file, size int64, hide uint64) error {
+	s := scan(ctx, f, &l.header, l.end, size)
 	for {
 		offset := int64(s.at.offset)
 		b, err := s.next()
@@ -194,7 +202,7 @@ func (l *logFile) enter(offset int64, batch []sinks.Signal, hide uint64) {
 }
 
 // trim stops counting signals up to a sequence.
-func (l *logFile) trim(f file, through uint64) error {
+func (l *logFile) trim(ctx context.Context, f file, through uint64) error {
 	if l.count == 0 || through < l.first {
 		return nil
 	}
@@ -203,7 +211,7 @@ func (l *logFile) trim(f file, through uint64) error {
 		return nil
 	}
 	var gone uint64
-	return l.visit(f, l.start, l.end, func(offset int64, s *sinks.Signal) bool {
+	return l.visit(ctx, f, l.start, l.end, func(offset int64, s *sinks.Signal) bool {
 		switch {
 		case s.Sequence < l.first:
 			return true
@@ -219,8 +227,8 @@ func (l *logFile) trim(f file, through uint64) error {
 
 // visit calls f with the signals of the records from begin, which must be the beginning of a record, to end, until f
 // returns false.
-func (l *logFile) visit(from file, begin, end int64, f func(offset int64, s *sinks.Signal) bool) error {
-	s := scan(from, &l.header, begin, end)
+func (l *logFile) visit(ctx context.Context, from file, begin, end int64, f func(offset int64, s *sinks.Signal) bool) error {
+	s := scan(ctx, from, &l.header, begin, end)
 	for {
 		offset := int64(s.at.offset)
 		b, err := s.next()

@@ -16,6 +16,7 @@ import (
 type osFS struct {
 	root *os.Root
 	path string // absolute
+	is   fs.FileInfo
 }
 
 // openDir opens the directory of a store; unless readOnly it creates what is missing, durably.
@@ -28,35 +29,47 @@ func openDir(path string, readOnly bool) (*osFS, error) {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%w: there is no directory %s", sinks.ErrNotFound, path)
 		}
-	} else if err := makeAll(path); err != nil {
+	} else if err := makeAll(path, syncPath); err != nil {
 		return nil, denied(err)
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, denied(err)
 	}
-	return &osFS{root: root, path: path}, nil
+	is, err := root.Stat(".")
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &osFS{root: root, path: path, is: is}, nil
 }
 
-// makeAll is os.MkdirAll that survives a crash.
-func makeAll(path string) error {
-	if info, err := os.Stat(path); err == nil {
-		if !info.IsDir() {
-			return fmt.Errorf("%w: %s is no directory", sinks.ErrForeign, path)
-		}
-		return nil
-	}
+// makeAll is os.MkdirAll that survives a crash. Of the directories that are there the last one may have been made by a
+// process that was killed before it could sync that, so its entry is synced as well.
+func makeAll(path string, sync func(dir string) error) error {
 	parent := filepath.Dir(path)
-	if parent == path {
+	switch info, err := os.Stat(path); {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%w: %s is no directory", sinks.ErrForeign, path)
+	case err == nil:
+		err := sync(parent)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil // where this user cannot even list, he has made nothing
+		}
+		return err
+	case parent == path:
 		return fmt.Errorf("%w: %s", fs.ErrNotExist, path)
 	}
-	if err := makeAll(parent); err != nil {
+	if err := makeAll(parent, sync); err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	f, err := os.Open(parent)
+	return sync(parent)
+}
+
+func syncPath(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -89,12 +102,15 @@ func (o *osFS) Remove(name string) error { return o.root.Remove(name) }
 
 func (o *osFS) Lstat(name string) (fs.FileInfo, error) { return o.root.Lstat(name) }
 
-func (o *osFS) ReadDir(name string) ([]fs.DirEntry, error) {
+func (o *osFS) ReadDir(name string, most int) ([]fs.DirEntry, error) {
 	f, err := o.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := f.ReadDir(-1)
+	entries, err := f.ReadDir(most)
+	if errors.Is(err, io.EOF) { // there is none
+		err = nil
+	}
 	return entries, errors.Join(err, f.Close())
 }
 
@@ -113,14 +129,60 @@ func (o *osFS) Lock(ctx context.Context, name string, how lockMode) (io.Closer, 
 	if how.readOnly {
 		flag = os.O_RDONLY
 	}
-	f, err := o.root.OpenFile(name, flag, 0o600)
-	if err != nil {
-		if how.readOnly && errors.Is(err, fs.ErrNotExist) {
-			return unlocked{}, nil
+	for {
+		lock, err := o.lock(ctx, name, flag, how)
+		if errors.Is(err, errStale) {
+			continue
 		}
+		if how.readOnly && errors.Is(err, fs.ErrNotExist) {
+			lock, err = unlocked{}, nil
+		}
+		if replaced := o.inPlace(); replaced != nil && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+			if err == nil {
+				_ = lock.Close() // nothing was done under it
+			}
+			return nil, replaced
+		}
+		return lock, err
+	}
+}
+
+// errStale means that the file was removed while it was being locked, so that others would not see the lock.
+var errStale = errors.New("the lock file was removed")
+
+func (o *osFS) lock(ctx context.Context, name string, flag int, how lockMode) (io.Closer, error) {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return lockFile(ctx, f, filepath.Join(o.path, name), how)
+	f, err := o.root.OpenFile(name, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	is, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	lock, err := lockFile(ctx, f, filepath.Join(o.path, name), how)
+	if err != nil {
+		return nil, err
+	}
+	now, err := o.root.Lstat(name)
+	if err == nil && os.SameFile(is, now) {
+		return lock, nil
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = errStale
+	}
+	return nil, errors.Join(err, lock.Close())
+}
+
+// inPlace returns ErrReplaced if the directory is not found at its path any more.
+func (o *osFS) inPlace() error {
+	now, err := os.Stat(o.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(o.is, now) {
+		return ErrReplaced
+	}
+	return err
 }
 
 // unlocked stands for the lock of a store that nobody has written yet.
@@ -139,6 +201,10 @@ func (f osFile) Size() (int64, error) {
 	}
 	return info.Size(), nil
 }
+
+// ErrReplaced means that the store's directory was removed, renamed, replaced or covered by a mount since it was opened.
+// Writes, and reads of signals, stay refused until it is opened anew: what is written would be where nobody finds it.
+var ErrReplaced = errors.New("the store's directory was removed or replaced")
 
 // denied says with a sentinel that the file system does not let us write.
 func denied(err error) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -53,18 +54,52 @@ func child(ctx context.Context, job, dir string) error {
 		}
 		_, _ = bufio.NewReader(os.Stdin).ReadByte()
 		return nil
+	case "obey":
+		return obey(ctx, s)
 	}
 	return errors.New("unknown job")
 }
+
+// obey acquires or writes whenever it is told to, and says what came of it.
+func obey(ctx context.Context, s sinks.SignalStore) error {
+	orders := bufio.NewScanner(os.Stdin)
+	for orders.Scan() {
+		var n uint64
+		var err error
+		if order := orders.Text(); order == "acquire" {
+			n, err = sinks.Acquire(ctx, s, sinks.Claim{Owner: "the other process", TTL: shortTTL})
+		} else if _, err = fmt.Sscan(order, &n); err == nil {
+			err = s.Append(ctx, numbered(n, n))
+		}
+		switch {
+		case err == nil:
+			fmt.Println("done", n)
+		case errors.Is(err, sinks.ErrFenced):
+			fmt.Println("fenced")
+		default:
+			fmt.Println(err)
+		}
+	}
+	return orders.Err()
+}
+
+const shortTTL = 100 * time.Millisecond
 
 const appended = 60
 
 // spawn starts the other process. Its input stays open until the test ends.
 func spawn(t *testing.T, job, dir string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
+	cmd, _, lines := spawnToObey(t, job, dir)
+	return cmd, lines
+}
+
+func spawnToObey(t *testing.T, job, dir string) (*exec.Cmd, io.Writer, *bufio.Scanner) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+job+":"+dir)
-	if _, err := cmd.StdinPipe(); err != nil {
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
@@ -74,7 +109,7 @@ func spawn(t *testing.T, job, dir string) (*exec.Cmd, *bufio.Scanner) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return cmd, bufio.NewScanner(out)
+	return cmd, in, bufio.NewScanner(out)
 }
 
 func kill(t *testing.T, cmd *exec.Cmd) {

@@ -22,23 +22,23 @@ func (s *signalStore) open(l *logFile) (f file, done func() error, err error) {
 }
 
 // in runs f on the records of a log file between two offsets.
-func (s *signalStore) in(l *logFile, begin, end int64, f func(offset int64, signal *sinks.Signal) bool) error {
+func (s *signalStore) in(ctx context.Context, l *logFile, begin, end int64, f func(offset int64, signal *sinks.Signal) bool) error {
 	from, done, err := s.open(l)
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.visit(from, begin, end, f), done())
+	return errors.Join(l.visit(ctx, from, begin, end, f), done())
 }
 
 // visit calls f with the signals above a sequence, ascending, until it returns false.
-func (s *signalStore) visit(after uint64, f func(*sinks.Signal) bool) error {
+func (s *signalStore) visit(ctx context.Context, after uint64, f func(*sinks.Signal) bool) error {
 	after = max(after, s.trimmed)
 	more := true
 	for _, l := range s.files {
 		if l.last <= after || l.count == 0 {
 			continue
 		}
-		err := s.in(l, max(l.start, l.seek(after)), l.end, func(_ int64, signal *sinks.Signal) bool {
+		err := s.in(ctx, l, max(l.start, l.seek(after)), l.end, func(_ int64, signal *sinks.Signal) bool {
 			more = signal.Sequence <= after || f(signal)
 			return more
 		})
@@ -52,14 +52,11 @@ func (s *signalStore) visit(after uint64, f func(*sinks.Signal) bool) error {
 // Read implements sinks.SignalStore.
 func (s *signalStore) Read(ctx context.Context, after uint64, limit int) (signals []sinks.Signal, err error) {
 	err = s.read(ctx, func() error {
-		return s.visit(after, func(signal *sinks.Signal) bool {
+		return s.visit(ctx, after, func(signal *sinks.Signal) bool {
 			signals = append(signals, *signal)
-			return len(signals) < limit && (len(signals)%1024 != 0 || ctx.Err() == nil)
+			return len(signals) < limit
 		})
 	})
-	if err == nil && len(signals) < limit {
-		err = ctx.Err()
-	}
 	return signals, err
 }
 
@@ -84,10 +81,7 @@ func (s *signalStore) ReadNewest(ctx context.Context, before uint64, limit int) 
 					end = m.offset
 					continue
 				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				run, err := s.run(l, m.offset, end, before)
+				run, err := s.run(ctx, l, m.offset, end, before)
 				if err != nil {
 					return err
 				}
@@ -108,8 +102,8 @@ func (s *signalStore) ReadNewest(ctx context.Context, before uint64, limit int) 
 }
 
 // run returns what is not trimmed and lies below a sequence, of the records between two offsets.
-func (s *signalStore) run(l *logFile, begin, end int64, before uint64) (run []sinks.Signal, err error) {
-	err = s.in(l, begin, end, func(_ int64, signal *sinks.Signal) bool {
+func (s *signalStore) run(ctx context.Context, l *logFile, begin, end int64, before uint64) (run []sinks.Signal, err error) {
+	err = s.in(ctx, l, begin, end, func(_ int64, signal *sinks.Signal) bool {
 		if signal.Sequence > s.trimmed && signal.Sequence < before {
 			run = append(run, *signal)
 		}
@@ -138,6 +132,6 @@ func (s *signalStore) Stat(ctx context.Context) (stat sinks.SignalStat, err erro
 func (s *signalStore) Verify(ctx context.Context) error {
 	return s.read(ctx, func() error {
 		s.forget()
-		return s.refresh()
+		return s.refresh(ctx)
 	})
 }

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,8 +11,8 @@ import (
 )
 
 // refresh takes in what other handles have done since the last call.
-func (s *signalStore) refresh() error {
-	err := s.catchUp()
+func (s *signalStore) refresh(ctx context.Context) error {
+	err := s.catchUp(ctx)
 	if err != nil {
 		s.forget()
 	}
@@ -24,26 +25,70 @@ func (s *signalStore) forget() {
 	s.files, s.store, s.trimmed, s.torn, s.remove = nil, 0, 0, false, nil
 }
 
-func (s *signalStore) catchUp() error {
-	n := s.newest()
-	if n == nil || s.torn || s.tail == nil {
-		return s.load()
+func (s *signalStore) catchUp(ctx context.Context) error {
+	for {
+		n := s.newest()
+		if n == nil || s.torn || s.tail == nil {
+			return s.load(ctx)
+		}
+		size, err := s.tail.Size()
+		if err != nil {
+			return err
+		}
+		next, err := s.exists(n.number + 1)
+		switch {
+		case err != nil:
+			return err
+		case size < n.end: // others undid a write of their own
+			return s.load(ctx)
+		case next:
+			if err := s.follow(ctx, n, size); err != nil {
+				return err
+			}
+		case size == n.end:
+			return nil
+		default:
+			s.unsynced = true
+			return s.extend(ctx, n, size)
+		}
 	}
-	size, err := s.tail.Size()
+}
+
+// follow goes on to the file that others began after n, of which it reads what is missing.
+func (s *signalStore) follow(ctx context.Context, n *logFile, size int64) error {
+	err := n.read(ctx, s.tail, size, s.trimmed)
+	if errors.Is(err, errTail) {
+		err = fmt.Errorf("%w: a damaged record at byte %d", sinks.ErrCorrupt, n.end)
+	}
+	if err != nil {
+		return fmt.Errorf("log file %s: %w", logName(n.number), err)
+	}
+	_ = s.closeTail() // what this handle wrote through it is synced
+	l, err := s.openTail(n.number + 1)
 	if err != nil {
 		return err
 	}
-	next, err := s.exists(n.number + 1)
-	switch {
-	case err != nil:
-		return err
-	case next, size < n.end:
-		return s.load() // others began a new file or undid a write of their own
-	case size == n.end:
-		return nil
+	if l.header.last != n.last || l.trimmed != n.cleared {
+		return fmt.Errorf("log file %s: %w: it does not go on from the file before", logName(l.number), sinks.ErrCorrupt)
 	}
-	s.unsynced = true
-	return s.extend(n, size)
+	s.files = append(s.files, l)
+	s.unsynced, s.begin = true, false
+	return s.hide(ctx, l.trimmed)
+}
+
+// openTail opens the newest file for what this handle may do with it.
+func (s *signalStore) openTail(number uint64) (*logFile, error) {
+	open := s.fs.OpenWrite
+	if s.readOnly {
+		open = s.fs.Open
+	}
+	f, err := open(logName(number))
+	if err != nil {
+		return nil, denied(err)
+	}
+	s.tail = f
+	l, _, err := s.header(f, number)
+	return l, err
 }
 
 func (s *signalStore) exists(number uint64) (bool, error) {
@@ -55,20 +100,20 @@ func (s *signalStore) exists(number uint64) (bool, error) {
 }
 
 // extend reads on in the last file.
-func (s *signalStore) extend(n *logFile, size int64) error {
-	err := n.read(s.tail, size, s.trimmed)
+func (s *signalStore) extend(ctx context.Context, n *logFile, size int64) error {
+	err := n.read(ctx, s.tail, size, s.trimmed)
 	if errors.Is(err, errTail) {
-		err = s.judge(n, size)
+		err = s.judge(ctx, n, size)
 	}
 	if err != nil {
 		return fmt.Errorf("log file %s: %w", logName(n.number), err)
 	}
-	return s.hide(n.cleared)
+	return s.hide(ctx, n.cleared)
 }
 
 // judge decides what the bytes behind the last whole record of the last file are.
-func (s *signalStore) judge(n *logFile, size int64) error {
-	torn, err := scan(s.tail, &n.header, n.end, size).torn()
+func (s *signalStore) judge(ctx context.Context, n *logFile, size int64) error {
+	torn, err := scan(ctx, s.tail, &n.header, n.end, size).torn()
 	if err != nil {
 		return err
 	}
@@ -80,42 +125,38 @@ func (s *signalStore) judge(n *logFile, size int64) error {
 }
 
 // load reads the whole log anew.
-func (s *signalStore) load() error {
+func (s *signalStore) load(ctx context.Context) error {
 	s.forget()
 	s.unsynced = true
 	numbers, err := s.numbers()
 	if err != nil || len(numbers) == 0 {
 		return err
 	}
-	newest := numbers[len(numbers)-1]
-	open := s.fs.OpenWrite
-	if s.readOnly {
-		open = s.fs.Open
+	n, err := s.openTail(numbers[len(numbers)-1])
+	if err != nil {
+		return err
 	}
-	if s.tail, err = open(logName(newest)); err != nil {
-		return denied(err)
-	}
-	n, size, err := s.header(s.tail, newest)
+	size, err := s.tail.Size()
 	if err != nil {
 		return err
 	}
 	s.store, s.files, s.trimmed = n.store, []*logFile{n}, n.trimmed
-	if err := s.extend(n, size); err != nil {
+	if err := s.extend(ctx, n, size); err != nil {
 		return err
 	}
-	return s.loadOlder(numbers[:len(numbers)-1])
+	return s.loadOlder(ctx, numbers[:len(numbers)-1])
 }
 
 // loadOlder reads downward the files that hold signals which are not trimmed. What lies below is left over from a trim
 // that did not come to its end.
-func (s *signalStore) loadOlder(numbers []uint64) error {
+func (s *signalStore) loadOlder(ctx context.Context, numbers []uint64) error {
 	for s.files[0].header.last > s.trimmed {
 		want := s.files[0].number - 1
 		if len(numbers) == 0 || numbers[len(numbers)-1] != want {
 			return fmt.Errorf("%w: log file %s is missing", sinks.ErrCorrupt, logName(want))
 		}
 		numbers = numbers[:len(numbers)-1]
-		l, err := s.loadFull(want)
+		l, err := s.loadFull(ctx, want)
 		if err != nil {
 			return fmt.Errorf("log file %s: %w", logName(want), err)
 		}
@@ -128,14 +169,14 @@ func (s *signalStore) loadOlder(numbers []uint64) error {
 }
 
 // loadFull reads a file that was left whole when the next one began.
-func (s *signalStore) loadFull(number uint64) (*logFile, error) {
+func (s *signalStore) loadFull(ctx context.Context, number uint64) (*logFile, error) {
 	f, err := s.fs.Open(logName(number))
 	if err != nil {
 		return nil, err
 	}
 	l, size, err := s.header(f, number)
 	if err == nil {
-		err = l.read(f, size, s.trimmed)
+		err = l.read(ctx, f, size, s.trimmed)
 	}
 	if errors.Is(err, errTail) {
 		err = fmt.Errorf("%w: a damaged record at byte %d", sinks.ErrCorrupt, l.end)
@@ -162,7 +203,7 @@ func (s *signalStore) header(f file, number uint64) (*logFile, int64, error) {
 
 // numbers lists the log files, ascending.
 func (s *signalStore) numbers() ([]uint64, error) {
-	entries, err := s.fs.ReadDir(".")
+	entries, err := s.fs.ReadDir(".", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +233,7 @@ func (s *signalStore) settle() error {
 	}
 	if s.unsynced && s.tail != nil {
 		if err := s.secure(s.newest()); err != nil {
+			s.forget() // a file whose sync failed is not synced again: the next call opens it anew
 			return fmt.Errorf("syncing what others wrote: %w", err)
 		}
 	}

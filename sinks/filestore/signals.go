@@ -30,7 +30,7 @@ type signalStore struct {
 
 func newSignals(ctx context.Context, files fsys, o Options) (*signalStore, error) {
 	s := &signalStore{door: newDoor(files, o.ReadOnly), max: o.MaxFileBytes, log: o.Logger}
-	if err := s.pass(ctx, false, s.refresh); err != nil {
+	if err := s.pass(ctx, false, func() error { return s.refresh(ctx) }); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -54,7 +54,7 @@ func (s *signalStore) last() uint64 {
 // read runs f on what is stored now.
 func (s *signalStore) read(ctx context.Context, f func() error) error {
 	return s.pass(ctx, false, func() error {
-		if err := s.refresh(); err != nil {
+		if err := s.refresh(ctx); err != nil {
 			return err
 		}
 		return f()
@@ -64,7 +64,7 @@ func (s *signalStore) read(ctx context.Context, f func() error) error {
 // change runs f when the last file is sound and synced.
 func (s *signalStore) change(ctx context.Context, f func() error) error {
 	return s.write(ctx, func() error {
-		if err := s.refresh(); err != nil {
+		if err := s.refresh(ctx); err != nil {
 			return err
 		}
 		if err := s.settle(); err != nil {
@@ -81,7 +81,7 @@ func (s *signalStore) change(ctx context.Context, f func() error) error {
 // Append implements sinks.SignalStore.
 func (s *signalStore) Append(ctx context.Context, batch []sinks.Signal) error {
 	return s.change(ctx, func() error {
-		fresh, err := s.fresh(batch)
+		fresh, err := s.fresh(ctx, batch)
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
@@ -98,7 +98,7 @@ func (s *signalStore) Append(ctx context.Context, batch []sinks.Signal) error {
 }
 
 // fresh returns the part of a batch that is not stored yet.
-func (s *signalStore) fresh(batch []sinks.Signal) ([]sinks.Signal, error) {
+func (s *signalStore) fresh(ctx context.Context, batch []sinks.Signal) ([]sinks.Signal, error) {
 	last, i := s.last(), 0
 	for i < len(batch) && batch[i].Sequence <= s.trimmed {
 		i++
@@ -106,7 +106,7 @@ func (s *signalStore) fresh(batch []sinks.Signal) ([]sinks.Signal, error) {
 	if i == len(batch) || batch[i].Sequence > last {
 		return batch[i:], nil
 	}
-	err := s.visit(batch[i].Sequence-1, func(stored *sinks.Signal) bool {
+	err := s.visit(ctx, batch[i].Sequence-1, func(stored *sinks.Signal) bool {
 		if stored.Sequence != batch[i].Sequence {
 			return stored.Sequence < batch[i].Sequence
 		}

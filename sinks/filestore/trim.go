@@ -10,17 +10,18 @@ import (
 
 // Trim implements sinks.SignalStore.
 func (s *signalStore) Trim(ctx context.Context, through uint64) error {
-	return s.change(ctx, func() error { return s.trim(through) })
+	return s.change(ctx, func() error { return s.trim(ctx, through) })
 }
 
-func (s *signalStore) trim(through uint64) error {
+func (s *signalStore) trim(ctx context.Context, through uint64) error {
 	through = min(through, s.last())
 	if through > s.trimmed {
 		if _, err := s.put(trimPayload(through)); err != nil {
 			return err
 		}
 		s.newest().cleared = through
-		if err := s.hide(through); err != nil {
+		// The trim is done; the end of the context must not make it look as if it were not.
+		if err := s.hide(context.WithoutCancel(ctx), through); err != nil {
 			s.forget()
 			return err
 		}
@@ -29,7 +30,7 @@ func (s *signalStore) trim(through uint64) error {
 }
 
 // hide stops counting what was trimmed and gives up the files that hold nothing else.
-func (s *signalStore) hide(through uint64) error {
+func (s *signalStore) hide(ctx context.Context, through uint64) error {
 	if through <= s.trimmed {
 		return nil
 	}
@@ -45,7 +46,7 @@ func (s *signalStore) hide(through uint64) error {
 		if err != nil {
 			return err
 		}
-		if err := l.trim(f, through); err != nil {
+		if err := l.trim(ctx, f, through); err != nil {
 			_ = done() // the damage is worth more than this
 			return err
 		}
@@ -76,7 +77,7 @@ func (s *signalStore) Prune(ctx context.Context, before time.Time, keep uint64, 
 			count += l.count
 		}
 		n := 0
-		err := s.visit(0, func(signal *sinks.Signal) bool {
+		err := s.visit(ctx, 0, func(signal *sinks.Signal) bool {
 			tooMany := keep > 0 && count-uint64(n) > keep
 			if !tooMany && (before.IsZero() || !signal.Time.Before(before)) {
 				return false
@@ -86,7 +87,7 @@ func (s *signalStore) Prune(ctx context.Context, before time.Time, keep uint64, 
 			return n < atMost
 		})
 		if err == nil {
-			err = s.trim(through)
+			err = s.trim(ctx, through)
 		}
 		if err == nil {
 			removed = n
