@@ -19,8 +19,8 @@ type blobSpace struct {
 }
 
 type blobStore struct {
+	leased
 	space *blobSpace
-	grip  grip // guarded by space.mu
 }
 
 func (s *blobStore) Put(ctx context.Context, name string, _ int64, r io.Reader) error {
@@ -33,7 +33,7 @@ func (s *blobStore) Put(ctx context.Context, name string, _ int64, r io.Reader) 
 	}
 	s.space.mu.Lock()
 	defer s.space.mu.Unlock()
-	if err := s.grip.allow(&s.space.lease); err != nil {
+	if err := s.allow(); err != nil {
 		return err
 	}
 	i, taken := slices.BinarySearch(s.space.names, name)
@@ -52,7 +52,7 @@ func (s *blobStore) Put(ctx context.Context, name string, _ int64, r io.Reader) 
 func (s *blobStore) mayPut(name string) error {
 	s.space.mu.Lock()
 	defer s.space.mu.Unlock()
-	if err := s.grip.allow(&s.space.lease); err != nil {
+	if err := s.allow(); err != nil {
 		return err
 	}
 	if _, taken := s.space.blobs[name]; taken {
@@ -91,7 +91,7 @@ func (s *blobStore) List(_ context.Context, prefix, after string, limit int) ([]
 func (s *blobStore) Delete(_ context.Context, name string) error {
 	s.space.mu.Lock()
 	defer s.space.mu.Unlock()
-	if err := s.grip.allow(&s.space.lease); err != nil {
+	if err := s.allow(); err != nil {
 		return err
 	}
 	if i, found := slices.BinarySearch(s.space.names, name); found {
@@ -100,8 +100,6 @@ func (s *blobStore) Delete(_ context.Context, name string) error {
 	}
 	return nil
 }
-
-func (s *blobStore) Close() error { return s.Release(context.Background()) }
 
 // contextReader ends a long Put when its context ends.
 type contextReader struct {

@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
@@ -22,94 +23,68 @@ func (l *lease) refusal() error {
 	return fmt.Errorf("%w: %q, generation %d", sinks.ErrLeased, l.owner, l.generation)
 }
 
-// A grip is what one handle knows of the lease, guarded like it.
-type grip struct {
+// leased is what one handle knows of the lease of its space, and how it writes there. It implements sinks.Leaser.
+type leased struct {
+	mu         *sync.Mutex // of the space; guards everything here and the lease
+	lease      *lease
 	generation uint64 // 0: this handle never acquired or has released
 	ttl        time.Duration
 }
 
-// allow says whether a handle may write.
-func (g *grip) allow(l *lease) error {
+// allow says whether the handle may write; the caller holds mu.
+func (h *leased) allow() error {
 	switch {
-	case g.generation == 0 && l.live():
-		return l.refusal()
-	case g.generation != 0 && g.generation != l.generation:
-		return g.fenced(l)
+	case h.generation == 0 && h.lease.live():
+		return h.lease.refusal()
+	case h.generation != 0 && h.generation != h.lease.generation:
+		return h.fenced()
 	}
 	return nil
 }
 
-func (g *grip) fenced(l *lease) error {
-	return fmt.Errorf("%w: this handle has generation %d, the lease %d", sinks.ErrFenced, g.generation, l.generation)
+func (h *leased) fenced() error {
+	return fmt.Errorf("%w: this handle has generation %d, the lease %d", sinks.ErrFenced, h.generation, h.lease.generation)
 }
 
-func (g *grip) acquire(l *lease, c sinks.Claim) (uint64, error) {
-	mine := g.generation != 0 && g.generation == l.generation
-	if !mine {
+func (h *leased) Acquire(_ context.Context, c sinks.Claim) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.lease
+	if h.generation == 0 || h.generation != l.generation {
 		if l.live() {
 			return 0, l.refusal()
 		}
 		l.generation++
-		g.generation = l.generation
+		h.generation = l.generation
 	}
-	g.ttl = c.TTL
+	h.ttl = c.TTL
 	l.held, l.owner, l.expires = true, c.Owner, time.Now().Add(c.TTL)
-	return g.generation, nil
+	return h.generation, nil
 }
 
-func (g *grip) renew(l *lease) error {
-	if g.generation == 0 {
+func (h *leased) Renew(context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch h.generation {
+	case 0:
 		return fmt.Errorf("%w: renewing a lease that this handle does not hold", sinks.ErrInvalid)
+	case h.lease.generation:
+		h.lease.expires = time.Now().Add(h.ttl)
+		return nil
 	}
-	if g.generation != l.generation {
-		return g.fenced(l)
+	return h.fenced()
+}
+
+// Release leaves a fenced handle fenced.
+func (h *leased) Release(context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.generation != 0 && h.generation == h.lease.generation {
+		h.lease.held = false
+		h.generation = 0
 	}
-	l.expires = time.Now().Add(g.ttl)
 	return nil
 }
 
-// release leaves a fenced handle fenced.
-func (g *grip) release(l *lease) {
-	if g.generation != 0 && g.generation == l.generation {
-		l.held = false
-		g.generation = 0
-	}
-}
-
-func (s *blobStore) Acquire(_ context.Context, c sinks.Claim) (uint64, error) {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	return s.grip.acquire(&s.space.lease, c)
-}
-
-func (s *blobStore) Renew(context.Context) error {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	return s.grip.renew(&s.space.lease)
-}
-
-func (s *blobStore) Release(context.Context) error {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	s.grip.release(&s.space.lease)
-	return nil
-}
-
-func (s *signalStore) Acquire(_ context.Context, c sinks.Claim) (uint64, error) {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	return s.grip.acquire(&s.space.lease, c)
-}
-
-func (s *signalStore) Renew(context.Context) error {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	return s.grip.renew(&s.space.lease)
-}
-
-func (s *signalStore) Release(context.Context) error {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	s.grip.release(&s.space.lease)
-	return nil
-}
+// Close gives up the lease; the space lives on.
+func (h *leased) Close() error { return h.Release(context.Background()) }

@@ -21,15 +21,15 @@ type signalSpace struct {
 }
 
 type signalStore struct {
+	leased
 	space *signalSpace
-	grip  grip // guarded by space.mu
 }
 
 func (s *signalStore) Append(_ context.Context, batch []sinks.Signal) error {
 	p := s.space
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := s.grip.allow(&p.lease); err != nil {
+	if err := s.allow(); err != nil {
 		return err
 	}
 	fresh, err := p.fresh(batch)
@@ -106,7 +106,7 @@ func (s *signalStore) Trim(_ context.Context, through uint64) error {
 	p := s.space
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := s.grip.allow(&p.lease); err != nil {
+	if err := s.allow(); err != nil {
 		return err
 	}
 	n, found := p.search(through)
@@ -133,7 +133,7 @@ func (s *signalStore) Prune(_ context.Context, before time.Time, keep uint64, at
 	p := s.space
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := s.grip.allow(&p.lease); err != nil {
+	if err := s.allow(); err != nil {
 		return 0, err
 	}
 	n := 0
@@ -158,8 +158,6 @@ func (s *signalStore) Stat(context.Context) (sinks.SignalStat, error) {
 	}
 	return stat, nil
 }
-
-func (s *signalStore) Close() error { return s.Release(context.Background()) }
 
 // size is what a signal holds, without Go's headers.
 func size(s *sinks.Signal) int64 {

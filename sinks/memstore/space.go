@@ -23,12 +23,12 @@ type Space struct {
 
 // OpenBlobs returns a handle to the blobs.
 func (s *Space) OpenBlobs() sinks.BlobStore {
-	return sinks.CheckedBlobs(scheme, &blobStore{space: &s.blobs})
+	return sinks.CheckedBlobs(scheme, &blobStore{leased{mu: &s.blobs.mu, lease: &s.blobs.lease}, &s.blobs})
 }
 
 // OpenSignals returns a handle to the log of signals.
 func (s *Space) OpenSignals() sinks.SignalStore {
-	return sinks.CheckedSignals(scheme, &signalStore{space: &s.signals})
+	return sinks.CheckedSignals(scheme, &signalStore{leased{mu: &s.signals.mu, lease: &s.signals.lease}, &s.signals})
 }
 
 var shared = struct {
