@@ -238,8 +238,7 @@ func (x *Watcher) offer(s *Signal) {
 func dropped(s *Signal) Gap { return Gap{From: s.Sequence, To: s.Sequence, Signals: 1} }
 
 func (x *Watcher) dropOldest() {
-	old := x.queue[0]
-	x.queue = slices.Delete(x.queue, 0, 1)
+	old := x.pop()
 	old.gap.merge(dropped(&old.signal))
 	next := &x.tail
 	if len(x.queue) > 0 {
@@ -247,6 +246,15 @@ func (x *Watcher) dropOldest() {
 	}
 	next.merge(old.gap)
 	x.stats.Dropped++
+}
+
+// pop takes the first of the queue. What is left is moved only when it is appended to and has no room behind it, so a
+// long queue costs no more than a short one.
+func (x *Watcher) pop() delivery {
+	d := x.queue[0]
+	x.queue[0] = delivery{}
+	x.queue = x.queue[1:]
+	return d
 }
 
 // await holds the gate until half of the queue is free. It reports false when the watcher ends.
@@ -269,6 +277,7 @@ func (x *Watcher) await() bool {
 // deliver calls the callbacks.
 func (x *Watcher) deliver() {
 	defer x.done.Done()
+	defer x.Cancel() // when a callback ends this goroutine, nobody must wait for it
 	for !x.ended() {
 		gap, s, ok := x.next()
 		if !ok {
@@ -295,9 +304,7 @@ func (x *Watcher) next() (Gap, Signal, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.queue) > 0 {
-		d := x.queue[0]
-		x.queue[0] = delivery{}
-		x.queue = x.queue[1:]
+		d := x.pop()
 		tell(x.room)
 		return d.gap, d.signal, true
 	}

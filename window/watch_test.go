@@ -3,6 +3,7 @@ package window
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -102,48 +103,154 @@ func TestWatchUnseen(t *testing.T) {
 	})
 }
 
-// Delivered signals and gaps together are everything that was raised, whatever the load.
+// Delivered signals and gaps together are everything that was raised, whatever policy, buffer and load: in order, without
+// overlap, and with exact numbers.
 func TestWatchLosesNothingUntold(t *testing.T) {
-	for _, policy := range []Policy{DropOldest, DropNewest, Block} {
-		w := open(t, Options{Capacity: 500})
-		var missed, unseen uint64
-		last, delivered := uint64(0), 0
-		r := rand.New(rand.NewPCG(1, 2))
-		x, err := w.Watch("hit.*", func(s Signal) {
-			if s.Sequence <= last {
-				t.Errorf("%d after %d", s.Sequence, last)
+	var sum WatchStats
+	for seed := range uint64(pick(200, 40)) {
+		synctest.Test(t, func(t *testing.T) {
+			s := watchAtRandom(t, seed)
+			sum.Dropped += s.Dropped
+			sum.Unseen += s.Unseen
+			sum.Panics += s.Panics
+		})
+	}
+	if sum.Dropped == 0 || sum.Unseen == 0 || sum.Panics == 0 {
+		t.Errorf("the test proves nothing: %+v", sum)
+	}
+}
+
+func watchAtRandom(t *testing.T, seed uint64) WatchStats {
+	r := rand.New(rand.NewPCG(seed, 15))
+	policy := Policy(seed % 3)
+	w := open(t, Options{Clock: time.Now, Capacity: 1 + r.IntN(100), MaxBlock: time.Duration(1 + r.IntN(100))})
+	var got []Gap // a delivery is a gap of nothing
+	each, hang := 200, 300
+	if seed%4 == 2 { // callbacks hang for so long that signals leave before the watcher looks
+		each, hang = 1000, int(10*time.Millisecond)
+	}
+	slow := rand.New(rand.NewPCG(seed, 16))
+	pause := func() {
+		if slow.IntN(20) == 0 {
+			time.Sleep(time.Duration(slow.IntN(hang)))
+		}
+		if slow.IntN(200) == 0 {
+			panic("callback")
+		}
+	}
+	x, err := w.Watch("hit*", func(s Signal) {
+		got = append(got, Gap{From: s.Sequence, To: s.Sequence})
+		pause()
+	}, WatchOptions{Policy: policy, Buffer: 1 + r.IntN(20), OnGap: func(g Gap) {
+		got = append(got, g)
+		pause()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raisers sync.WaitGroup
+	hits := make([]bool, 1+3*each)
+	for g := range 3 {
+		raisers.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(g)))
+			for range each {
+				hit := r.IntN(3) > 0
+				n, err := w.Raise(map[bool]string{true: "hit", false: "other"}[hit], "")
+				if err != nil {
+					t.Error(err)
+				}
+				hits[n] = hit
+				if r.IntN(30) == 0 {
+					time.Sleep(time.Duration(r.IntN(1000)))
+				}
 			}
-			last = s.Sequence
-			delivered++
-			for range r.IntN(2000) {
-				_ = fmt.Sprint()
+		})
+	}
+	raisers.Wait()
+	time.Sleep(10 * time.Second)
+	synctest.Wait()
+	s := x.Stats()
+	checkDeliveries(t, got, hits, s, policy)
+	x.Stop()
+	return s
+}
+
+func checkDeliveries(t *testing.T, got []Gap, hits []bool, s WatchStats, policy Policy) {
+	t.Helper()
+	count := func(from, to uint64) (n uint64) {
+		for _, hit := range hits[from : to+1] {
+			if hit {
+				n++
 			}
-		}, WatchOptions{Policy: policy, Buffer: 16, OnGap: func(g Gap) {
-			if g.From <= last || g.To < g.From || g.Signals+g.Unseen == 0 {
-				t.Errorf("%v after %d", g, last)
+		}
+		return n
+	}
+	last := uint64(0)
+	var sum WatchStats
+	for _, g := range got {
+		if g.From <= last || g.To < g.From || count(last+1, g.From-1) != 0 {
+			t.Fatalf("policy %d: %v behind %d: overlap, or something untold in between", policy, g, last)
+		}
+		last = g.To
+		matching := count(g.From, g.To)
+		if g.Signals+g.Unseen == 0 {
+			sum.Delivered++
+			if matching != 1 {
+				t.Fatalf("policy %d: %d is delivered, but does not match", policy, g.From)
 			}
-			last = g.To
-			missed += g.Signals
-			unseen += g.Unseen
-		}})
-		if err != nil {
+			continue
+		}
+		if matching < g.Signals || matching > g.Signals+g.Unseen || g.Signals+g.Unseen > g.To-g.From+1 {
+			t.Fatalf("policy %d: %v, but %d match", policy, g, matching)
+		}
+		sum.Dropped += g.Signals
+		sum.Unseen += g.Unseen
+	}
+	if n := count(last+1, uint64(len(hits)-1)); n != 0 {
+		t.Errorf("policy %d: %d at the end are untold", policy, n)
+	}
+	sum.Panics = s.Panics
+	equal(t, fmt.Sprint("policy ", policy, ", stats"), s, sum)
+	if policy == Block && s.Dropped > 0 {
+		t.Errorf("dropped under Block: %+v", s)
+	}
+}
+
+// A callback that ends its goroutine ends its watcher, and nobody waits for it.
+func TestWatchCallbackEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t, Options{Clock: time.Now, MaxBlock: time.Hour})
+		if _, err := w.Watch("", func(Signal) { runtime.Goexit() }, WatchOptions{Policy: Block, Buffer: 1}); err != nil {
 			t.Fatal(err)
 		}
-		n := pick(3000, 500)
-		for i := range n {
-			raise(t, w, "other", fmt.Sprint("hit.", i%3))
+		begin := time.Now()
+		for range 10 {
+			raise(t, w, "a")
+			synctest.Wait()
 		}
-		eventually(t, "all delivered", func() bool {
-			s := x.Stats()
-			return s.Waiting == 0 && s.Unseen == 0 && s.Delivered+s.Dropped == uint64(n) || s.Unseen > 0 && s.Waiting == 0
-		})
-		raise(t, w, "hit.end")
-		eventually(t, "the end", func() bool { return x.Stats().Waiting == 0 })
-		x.Stop()
-		s := x.Stats()
-		if policy != Block && s.Unseen == 0 && (uint64(delivered)+missed < uint64(n) || s.Delivered != uint64(delivered)) {
-			t.Errorf("policy %d: %d delivered, %d missed, %d unseen of %d: %+v", policy, delivered, missed, unseen, n, s)
+		if d := time.Since(begin); d > 0 {
+			t.Errorf("raises waited %v", d)
 		}
+	})
+}
+
+// Dropping the oldest of a long queue does not move the others: that would take seconds here.
+func TestWatchDropsCheaply(t *testing.T) {
+	const buffer = 100_000
+	x := &Watcher{o: WatchOptions{Buffer: buffer}, filled: make(chan struct{}, 1)}
+	begin := time.Now()
+	for n := range uint64(buffer + 5000) {
+		if n == buffer {
+			begin = time.Now()
+		}
+		x.offer(&Signal{Sequence: n + 1})
+	}
+	if d := time.Since(begin); d > time.Second {
+		t.Errorf("5,000 drops took %v", d)
+	}
+	gap, s, ok := x.next()
+	if !ok || s.Sequence != 5001 || gap != (Gap{From: 1, To: 5000, Signals: 5000}) {
+		t.Errorf("%v, %d", gap, s.Sequence)
 	}
 }
 
