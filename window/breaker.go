@@ -17,7 +17,7 @@ type Breaker struct {
 	Threshold int           // 0 means 5
 }
 
-// Open reports whether calls should be refused.
+// Open reports whether calls should be refused. With an error it does not.
 func (b Breaker) Open() (bool, error) {
 	wait, err := b.ClosesIn()
 	return wait > 0, err
@@ -42,15 +42,29 @@ func (b Breaker) ClosesIn() (time.Duration, error) {
 	if b.Key != "" {
 		q = q.Key(b.Key)
 	}
-	list, err := q.Signals()
-	if err != nil || len(list) < b.Threshold {
+	newest, err := newestTimes(q, b.Threshold)
+	if err != nil || len(newest) < b.Threshold {
 		return 0, err
 	}
-	times := make([]time.Time, len(list))
-	for i := range list {
-		times[i] = list[i].Time
+	left := newest[0].Add(b.Span).Sub(b.Window.reading())
+	if left < Forever {
+		left++ // a failure exactly as old as the span still counts
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	left := times[len(times)-b.Threshold].Add(b.Span).Sub(b.Window.reading())
-	return left + 1, nil // a failure exactly as old as the span still counts
+	return max(left, 0), nil // time went on since the question was asked
+}
+
+// newestTimes returns the latest n times of the selected signals, or all if they are fewer, in order.
+func newestTimes(q Query, n int) ([]time.Time, error) {
+	var list []time.Time
+	for s := range q.All() {
+		i, _ := slices.BinarySearchFunc(list, s.Time, time.Time.Compare)
+		switch {
+		case len(list) < n:
+			list = slices.Insert(list, i, s.Time)
+		case i > 0:
+			copy(list, list[1:i])
+			list[i-1] = s.Time
+		}
+	}
+	return list, q.Err()
 }

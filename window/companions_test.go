@@ -5,13 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ephemera-go/ephemera/sinks"
 )
 
 func TestAnomaly(t *testing.T) {
@@ -185,4 +191,94 @@ func TestWatchGoesOnAfterAPanic(t *testing.T) {
 	}
 	raise(t, w, "a", "a", "a")
 	eventually(t, "three calls", func() bool { return x.Stats().Panics == 3 })
+}
+
+// The breaker agrees with a plain recomputation, in whatever order failures come and of whatever times they are.
+func TestBreakerAgainstALoop(t *testing.T) {
+	for seed := range uint64(pick(300, 50)) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		c := newClock()
+		w := open(t, Options{Clock: c.now, MaxAge: Forever, Capacity: 50})
+		b := Breaker{Window: w, Span: time.Duration(1+r.IntN(100)) * time.Second, Threshold: 1 + r.IntN(5)}
+		var times []time.Time
+		for range 40 {
+			switch r.IntN(4) {
+			case 0:
+				c.advance(time.Duration(r.IntN(30)-10) * time.Second) // sometimes back
+			case 1:
+				raise(t, w, "fine")
+			default:
+				at := c.now().Add(time.Duration(r.IntN(200)-150) * time.Second)
+				if _, err := w.RaiseSignal(Signal{Name: "error.x", Time: at}); err != nil {
+					t.Fatal(err)
+				}
+				times = append(times, at)
+			}
+			want := time.Duration(0)
+			slices.SortFunc(times, time.Time.Compare)
+			if len(times) >= b.Threshold {
+				want = max(0, times[len(times)-b.Threshold].Add(b.Span).Sub(c.now())+1)
+			}
+			if got, err := b.ClosesIn(); got != want || err != nil {
+				t.Fatalf("seed %d: closes in %v, want %v: %v", seed, got, want, err)
+			}
+		}
+	}
+}
+
+// Failures of the far future keep it open, and the wait does not run over.
+func TestBreakerInTheFarFuture(t *testing.T) {
+	w := open(t, Options{})
+	b := Breaker{Window: w, Threshold: 1}
+	if _, err := w.RaiseSignal(Signal{Name: "error", Time: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}); err != nil {
+		t.Fatal(err)
+	}
+	if wait, err := b.ClosesIn(); wait <= 0 || err != nil {
+		t.Errorf("closes in %v, %v", wait, err)
+	}
+	b.Span = Forever
+	if on, err := b.Open(); !on || err != nil {
+		t.Errorf("open: %v, %v", on, err)
+	}
+}
+
+// A clock that goes on between the question and the answer must not make the wait negative.
+func TestBreakerWhileTimePasses(t *testing.T) {
+	var tick atomic.Int64
+	w := open(t, Options{Clock: func() time.Time { return noon.Add(time.Duration(tick.Add(int64(time.Second)))) }})
+	for span := range time.Duration(12) {
+		b := Breaker{Window: w, Threshold: 1, Span: (1 + span) * time.Second}
+		raise(t, w, "error")
+		for range 10 {
+			if wait, err := b.ClosesIn(); wait < 0 || err != nil {
+				t.Errorf("span %v: closes in %v, %v", b.Span, wait, err)
+			}
+		}
+	}
+}
+
+func TestCausalPathLimits(t *testing.T) {
+	w := open(t, Options{})
+	for _, depth := range []int{-1, sinks.MaxPathNames + 1} {
+		_, err := Limits{MaxDepth: depth}.Cause(&Signal{Name: "a"}, "b")
+		wantError(t, "depth out of range", err, ErrOption)
+	}
+	l := Limits{MaxDepth: sinks.MaxPathNames}
+	s := Signal{Name: "n0"}
+	for i := 1; i <= sinks.MaxPathNames; i++ {
+		next, err := l.Cause(&s, fmt.Sprint("n", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.RaiseSignal(next); err != nil {
+			t.Fatalf("what the limits allow is refused: %v", err)
+		}
+		s = next
+	}
+	_, err := l.Cause(&s, "more")
+	wantError(t, "the longest", err, ErrDepth)
+	// A path belongs to its signal alone, also when two are caused by one.
+	a, _ := Limits{}.Cause(&Signal{Name: "x", Path: make([]string, 1, 5)}, "a")
+	b, _ := Limits{}.Cause(&Signal{Name: "y", Path: a.Path[:1]}, "b")
+	equal(t, "paths", [][]string{a.Path, b.Path}, [][]string{{"", "x"}, {"", "y"}})
 }

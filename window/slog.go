@@ -1,12 +1,11 @@
 package window
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 )
@@ -14,13 +13,15 @@ import (
 // HandlerOptions configures NewHandler.
 type HandlerOptions struct {
 	Level slog.Leveler // records below it raise nothing; nil means slog.LevelInfo
-	Key   string       // attribute whose value becomes the signal's key; "" means "key"
+	Key   string       // attribute, in a group with its name and a dot, whose value becomes the signal's key; "" means "key"
 }
 
 // NewHandler returns a slog.Handler that raises a signal for each record: its name is log.{level}.{message}, with :error
-// behind it when an attribute holds an error, in lower case and with - for everything but letters and digits. Data holds
-// level, message and attributes as JSON. Messages should be constant: each new one is a name. What cannot be raised is
-// the error of Handle, which slog.Logger drops, and counted in Stats.
+// behind it when an attribute holds an error, in lower case, with - for everything but letters and digits of ASCII, and
+// level and message cut at 64 bytes. Data is a JSON object of the attributes, with the names of groups and dots before
+// their keys, and of level and message; of equal keys the last counts, and an attribute without a JSON form is the reason
+// why. Messages should be constant: each new one is a name. What cannot be raised is the error of Handle, which
+// slog.Logger drops, and counted in Stats.
 func NewHandler(w *Window, o HandlerOptions) slog.Handler {
 	if o.Level == nil {
 		o.Level = slog.LevelInfo
@@ -64,30 +65,47 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	s := Signal{Time: r.Time, Name: "log." + slug(r.Level.String()) + "." + slug(r.Message)}
-	fields := map[string]any{"level": r.Level.String(), "message": r.Message}
+	fields := make(map[string]any, len(attrs)+2)
 	failed := false
 	for _, a := range attrs {
-		if err, ok := a.Value.Any().(error); ok {
-			failed = true
-			fields[a.Key] = err.Error()
-			continue
-		}
-		if fields[a.Key] = a.Value.Any(); a.Key == h.o.Key {
+		if fields[a.Key] = field(a.Value); a.Key == h.o.Key {
 			s.Key = plain(a.Value.String())
 		}
+		_, isError := a.Value.Any().(error)
+		failed = failed || isError
 	}
 	if failed {
 		s.Name += ":error"
 	}
+	fields["level"], fields["message"] = r.Level.String(), r.Message
 	var err error
-	if s.Data, err = json.Marshal(fields); err != nil {
-		s.Data = nil // an attribute has no JSON form; the text form of slog always works
-		var text bytes.Buffer
-		err = slog.NewTextHandler(&text, nil).WithAttrs(attrs).Handle(context.Background(), slog.NewRecord(r.Time, r.Level, r.Message, 0))
-		s.Data = text.Bytes()
+	if s.Data, err = json.Marshal(fields); err != nil { // cannot happen: each field is JSON already
+		return err
 	}
-	_, raised := h.w.RaiseSignal(s)
-	return errors.Join(err, raised)
+	_, err = h.w.RaiseSignal(s)
+	return err
+}
+
+// field returns a value as JSON, whatever it is: a log must not end the program that it tells about.
+func field(v slog.Value) json.RawMessage {
+	x := v.Any()
+	switch y := x.(type) {
+	case error:
+		x = fmt.Sprint(y) // survives a nil pointer that is an error
+	case float64:
+		if math.IsNaN(y) || math.IsInf(y, 0) {
+			x = v.String()
+		}
+	}
+	var text []byte
+	var err error
+	if p := contain(func() { text, err = json.Marshal(x) }); p != nil {
+		err = p
+	}
+	if err != nil {
+		text, _ = json.Marshal("!ERROR: " + err.Error()) // a string always works
+	}
+	return text
 }
 
 // flatten appends an attribute, or those of a group, with the names of the groups before its key.
