@@ -11,10 +11,12 @@ import (
 type Query struct {
 	w         *Window
 	selector  *selector
-	id        uint32 // one name; 0 is any
-	none      bool   // an unknown name: nothing
+	name      *string // exactly this one
+	id        uint32  // its number, when an answer is sought; 0 is any
+	none      bool    // it is unknown: nothing
 	key       *string
 	operation *uint64
+	within    time.Duration // of the time of the answer
 	since     moment
 	until     moment
 	after     uint64
@@ -25,7 +27,7 @@ type Query struct {
 
 // Find selects the signals whose name a pattern covers. A bad pattern is an error of the answer, and of Err.
 func (w *Window) Find(pattern string) Query {
-	q := Query{w: w, since: earliest, until: latest, newest: -1}
+	q := Query{w: w, within: Forever, since: earliest, until: latest, newest: -1}
 	q.selector, q.err = w.compile(pattern)
 	return q
 }
@@ -33,8 +35,21 @@ func (w *Window) Find(pattern string) Query {
 // FindName selects the signals of exactly this name, which may hold the characters that mean something in a pattern.
 func (w *Window) FindName(name string) Query {
 	q := w.Find("")
-	id, ok := w.names.ID(name)
-	q.id, q.none = uint32(id), !ok
+	q.name = &name
+	return q
+}
+
+// at returns the query with what depends on the moment of the answer: which names are known, and what time it is.
+func (q Query) at(f *frame) Query {
+	if q.name != nil {
+		id, ok := q.w.names.ID(*q.name)
+		q.id, q.none = uint32(id), !ok
+	}
+	for _, m := range []moment{f.age, ago(f.now, q.within)} {
+		if q.since.before(m) {
+			q.since = m
+		}
+	}
 	return q
 }
 
@@ -69,15 +84,13 @@ func (q Query) Until(t time.Time) Query {
 	return q
 }
 
-// Within narrows the query to the last d of the window's clock; the future is not excluded.
+// Within narrows the query to the last d of the window's clock before the answer; the future is not excluded.
 func (q Query) Within(d time.Duration) Query {
 	if d < 0 {
 		q.err = fmt.Errorf("%w: span %v", ErrOption, d)
 		return q
 	}
-	if m := ago(q.w.reading(), d); q.since.before(m) {
-		q.since = m
-	}
+	q.within = min(q.within, d)
 	return q
 }
 

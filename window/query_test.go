@@ -103,6 +103,25 @@ func askAtRandom(t *testing.T, w *Window, all []Signal, now time.Time, r *rand.R
 	equal(t, "Summarize", sum, Summary{len(want), want[0], end, end.Time.Sub(want[0].Time)})
 }
 
+// A query is a question that can be asked again: each answer is of its own moment.
+func TestQueriesAreOfTheMomentOfTheAnswer(t *testing.T) {
+	c := newClock()
+	w := open(t, Options{Clock: c.now})
+	name, recent := w.FindName("later.*"), w.Find("").Within(time.Minute)
+	count := func(q Query) int {
+		n, err := q.Count()
+		wantError(t, "Count", err, nil)
+		return n
+	}
+	equal(t, "before", []int{count(name), count(recent)}, []int{0, 0})
+	raise(t, w, "later.*", "later.x")
+	equal(t, "raised", []int{count(name), count(recent)}, []int{1, 2})
+	c.advance(time.Minute + 1)
+	equal(t, "a minute later", []int{count(name), count(recent)}, []int{1, 0})
+	raise(t, w, "x")
+	equal(t, "the shortest span counts", []int{count(recent), count(w.Find("").Within(0).Within(time.Hour))}, []int{1, 1})
+}
+
 func TestRate(t *testing.T) {
 	c := newClock()
 	w := open(t, Options{Clock: c.now})

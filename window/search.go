@@ -86,13 +86,11 @@ func (q *Query) count(f *frame) int {
 
 // search lists the runs that hold selected signals, oldest first, and returns how many signals these are.
 func (q *Query) search(f *frame, w *findings) int {
-	if q.none || q.newest == 0 {
+	w.q = q.at(f)
+	if w.q.none || q.newest == 0 {
 		return 0
 	}
-	w.q, w.set = *q, q.names() // after the cut: it knows the name of everything in there
-	if w.q.since.before(f.age) {
-		w.q.since = f.age
-	}
+	w.set = w.q.names() // after the cut: it knows the name of everything in there
 	if q.newest < 0 {
 		f.runs(true, w.visit)
 		return w.n

@@ -106,6 +106,7 @@ type frame struct {
 	skip  int    // records aside that have left
 	lo    uint64 // of the core store's records
 	next  uint64
+	now   time.Time
 	age   moment // signals before it have expired
 }
 
@@ -129,7 +130,8 @@ func (f *frame) fit() {
 	} else if surplus := s.size() - int(room-live); surplus > 0 {
 		f.skip += surplus
 	}
-	f.age = ago(f.w.reading(), s.maxAge)
+	f.now = f.w.reading()
+	f.age = ago(f.now, s.maxAge)
 }
 
 // runs yields everything that has not left, oldest first, expired signals included. With indexes, full segments come
