@@ -22,8 +22,8 @@ type account[E any] struct {
 	history   *history    // nil until something is in it
 	owing     atomic.Bool // the sweeper gives memory back once it has delivered
 
-	maxAge   time.Duration
-	maxBytes int64
+	maxAge   atomic.Int64 // nanoseconds
+	maxBytes atomic.Int64
 	restored uint64  // events that New put here
 	_        [8]byte // a partition has 448 bytes: a size class that keeps the lines of partition apart
 }
@@ -217,8 +217,8 @@ func (p *partition[E]) timeIfLimited(s *segment[E], i uint64, limited bool) (t i
 // timeFloor returns the moment below which events are hidden, by age or purge.
 func (p *partition[E]) timeFloor(now func() time.Time) (instant, bool) {
 	floor, limited := minInstant, false
-	if p.maxAge > 0 {
-		floor, limited = instantOf(now()).add(-p.maxAge), true
+	if age := p.maxAge.Load(); age > 0 {
+		floor, limited = instantOf(now()).add(-time.Duration(age)), true
 	}
 	if t := p.purgedTo.Load(); t != nil {
 		limited = true

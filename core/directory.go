@@ -128,7 +128,8 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 // newAdded makes the i-th partition beside those of New.
 func (s *Store[E]) newAdded(i int, o PartitionOptions) *partition[E] {
 	p := newPartition(s.conf, len(s.fixed)+i, o.Capacity, o.StartAt)
-	p.maxAge, p.maxBytes = o.MaxAge, o.MaxBytes
+	p.maxAge.Store(int64(o.MaxAge))
+	p.maxBytes.Store(o.MaxBytes)
 	s.prepare(p)
 	s.purge(p)
 	return p

@@ -113,22 +113,22 @@ func (p *partition[E]) hiddenPrefix(floor instant) (low, reserved uint64) {
 }
 
 // dropBytes raises lo until the visible events fit the partition's byte limit.
-func (c *section[E]) dropBytes() {
+func (c *section[E]) dropBytes(most int64) {
 	var total int64
 	for x := range c.segments {
 		total += c.p.conf.digestOf(x.s, x.a, x.b, 0).bytes
 	}
 	for x := range c.segments {
-		if total <= c.p.maxBytes {
+		if total <= most {
 			break
 		}
 		base := x.s.base.Load()
-		if n := c.p.conf.digestOf(x.s, x.a, x.b, 0).bytes; total-n > c.p.maxBytes {
+		if n := c.p.conf.digestOf(x.s, x.a, x.b, 0).bytes; total-n > most {
 			total -= n
 			c.lo = base + x.b
 			continue
 		}
-		for i := x.a; i < x.b && total > c.p.maxBytes; i++ {
+		for i := x.a; i < x.b && total > most; i++ {
 			total -= c.p.conf.sizeOf(&x.s.ev[i])
 			c.lo = base + i + 1
 		}

@@ -22,6 +22,31 @@ func (s *Store[E]) Resize(partition, capacity int) error {
 	return nil
 }
 
+// SetLimits changes all limits of a partition while it is in use; StartAt is ignored. What is over a new limit leaves at
+// once. A longer MaxAge brings back events that were hidden and have not been settled yet, nothing else brings anything
+// back. Errors: as Resize, and OptionErrors for limits that AddPartition would refuse.
+func (s *Store[E]) SetLimits(partition int, o PartitionOptions) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if err := s.checkPartition(o); err != nil {
+		return err
+	}
+	p := s.part(partition)
+	if p == nil {
+		return fmt.Errorf("core: limits of partition %d: %w", partition, ErrNoPartition)
+	}
+	s.checkFull(false)
+	if o.MaxAge > 0 {
+		s.watch(p)
+	}
+	p.maxAge.Store(int64(o.MaxAge))
+	p.maxBytes.Store(o.MaxBytes)
+	p.resize(uint64(o.Capacity))
+	s.checkFull(false)
+	return nil
+}
+
 // resize holds both locks, so that nobody retires or settles meanwhile. Growing must not show again what left: the
 // floor keeps it away, and is raised before the capacity, so that a cut that loads the new capacity and then the floor
 // finds it. A cut that loads the old capacity loaded the head and the watermark before it, and these were not moved by

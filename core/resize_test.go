@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Capacity changes at once and exactly; what left stays away.
@@ -151,4 +152,50 @@ func TestFolds(t *testing.T) {
 			t.Error("a fold of another store")
 		}
 	}
+}
+
+func TestSetLimits(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := mustNew(t, Options[int]{
+		Capacity: 1, Time: func(e *int) time.Time { return time.Unix(int64(*e), 0) }, Size: func(*int) int { return 10 },
+		Clock: func() time.Time { return now },
+	})
+	p, err := s.AddPartition(PartitionOptions{Capacity: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		if _, err := s.AppendTo(p, 950+i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		o    PartitionOptions
+		want int
+	}{
+		{PartitionOptions{Capacity: 100}, 50},
+		{PartitionOptions{Capacity: 100, MaxAge: 40 * time.Second}, 40},
+		{PartitionOptions{Capacity: 100, MaxAge: 40 * time.Second, MaxBytes: 300}, 30},
+		{PartitionOptions{Capacity: 20, MaxAge: 40 * time.Second, MaxBytes: 300}, 20},
+		{PartitionOptions{Capacity: 100}, 20},
+	} {
+		if err := s.SetLimits(p, c.o); err != nil {
+			t.Fatal(err)
+		}
+		cut := s.Cut(p)
+		if got := cut.Len(); got != c.want {
+			t.Errorf("with %+v there are %d events, want %d", c.o, got, c.want)
+		}
+		cut.Close()
+		got, err := s.Limits(p)
+		if err != nil || got != c.o {
+			t.Errorf("limits %+v, %v, want %+v", got, err, c.o)
+		}
+		mustSync(t, s)
+		checkLedger(t, s.Ledger())
+	}
+	wantError(t, "no such partition", s.SetLimits(9, PartitionOptions{Capacity: 1}), ErrNoPartition)
+	wantError(t, "no capacity", s.SetLimits(p, PartitionOptions{}), ErrOption)
+	_ = s.Close()
+	wantError(t, "closed", s.SetLimits(p, PartitionOptions{Capacity: 1}), ErrClosed)
 }

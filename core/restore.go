@@ -82,7 +82,7 @@ func (s *Store[E]) Limits(partition int) (PartitionOptions, error) {
 	if p == nil {
 		return PartitionOptions{}, ErrNoPartition
 	}
-	return PartitionOptions{Capacity: int(p.cap.Load()), MaxAge: p.maxAge, MaxBytes: p.maxBytes, StartAt: p.start}, nil
+	return PartitionOptions{Capacity: int(p.cap.Load()), MaxAge: time.Duration(p.maxAge.Load()), MaxBytes: p.maxBytes.Load(), StartAt: p.start}, nil
 }
 
 // PurgedBefore returns the moment of the latest Purge; zero if there was none.

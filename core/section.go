@@ -72,8 +72,8 @@ func (c *section[E]) resolve() {
 			break
 		}
 	}
-	if c.p.maxBytes > 0 {
-		c.dropBytes()
+	if most := c.p.maxBytes.Load(); most > 0 {
+		c.dropBytes(most)
 	}
 }
 
@@ -108,7 +108,7 @@ func (c *section[E]) segments(yield func(piece[E]) bool) {
 
 // limit takes the partition's time floor as of now.
 func (c *section[E]) limit(now func() time.Time) {
-	if c.p.maxAge > 0 || c.p.purgedTo.Load() != nil {
+	if c.p.maxAge.Load() > 0 || c.p.purgedTo.Load() != nil {
 		c.floor, c.limited = c.p.timeFloor(now)
 	}
 }

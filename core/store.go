@@ -57,9 +57,9 @@ func New[E any](o Options[E]) (*Store[E], error) {
 	s.configure(&o)
 	for i := range o.count() {
 		p := newPartition(s.conf, i, share(o.Capacity, o.count(), i), startAt(o.StartAt, i))
-		p.maxAge = o.MaxAge
+		p.maxAge.Store(int64(o.MaxAge))
 		if o.MaxBytes > 0 {
-			p.maxBytes = o.MaxBytes/int64(o.count()) + min(1, max(0, o.MaxBytes%int64(o.count())-int64(i)))
+			p.maxBytes.Store(o.MaxBytes/int64(o.count()) + min(1, max(0, o.MaxBytes%int64(o.count())-int64(i))))
 		}
 		s.prepare(p)
 		s.fixed = append(s.fixed, p)
@@ -127,7 +127,7 @@ func (s *Store[E]) configure(o *Options[E]) {
 
 // prepare makes a partition keep what its options need to see before it is reused.
 func (s *Store[E]) prepare(p *partition[E]) {
-	if p.maxAge > 0 || s.conf.deliver != nil || s.conf.retains() {
+	if p.maxAge.Load() > 0 || s.conf.deliver != nil || s.conf.retains() {
 		s.watch(p)
 	}
 }

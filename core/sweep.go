@@ -164,13 +164,13 @@ func (r *removals[E]) appended() uint64 {
 }
 
 func (s *Store[E]) sweepPartition(ctx context.Context, p *partition[E]) {
-	if p.maxBytes > 0 {
+	if p.maxBytes.Load() > 0 {
 		var c section[E]
 		c.open(p, 0)
 		c.resolve()
 		c.close()
 	}
-	if p.maxAge > 0 || p.purgedTo.Load() != nil {
+	if p.maxAge.Load() > 0 || p.purgedTo.Load() != nil {
 		s.checkFull(true) // before the events go: full is a state they may end
 		p.expire()
 	}
