@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
@@ -29,7 +30,8 @@ type Copied struct {
 // the objects that it names: at every moment the target holds whole snapshots only. Every byte is compared with its
 // checksum on the way. It can be repeated after an interruption: what is there already is read and compared, not written
 // again. The target may hold snapshots that the source has not, if their ordinals differ; one that is different under the
-// same ordinal is ErrConflict. It takes the lease of the target, if there are leases.
+// same ordinal is ErrConflict. It takes the lease of the target, if there are leases. A final snapshot that was opened at the
+// source counts as opened at the target; one that was not should be opened in one place only, for its epoch goes on in each.
 func Copy(ctx context.Context, from, to sinks.BlobStore, o CopyOptions) (Copied, error) {
 	if o.Name == "" {
 		o.Name = DefaultName
@@ -82,24 +84,39 @@ func (c *copier) run(ctx context.Context) error {
 			}
 		}
 	}
+	opened, _, err := listOrdinals(ctx, c.from, openedPrefix(c.o.Name))
+	if err != nil {
+		return err
+	}
 	for _, s := range list {
-		for i := range s.Manifest.Objects {
-			if err := c.object(ctx, s.Manifest, &s.Manifest.Objects[i]); err != nil {
-				return err
-			}
-		}
-		present, err := c.blob(ctx, manifestName(c.o.Name, s.Ordinal), func(r io.Reader, size int64) error {
-			_, err := decodeManifest(r, size)
+		if err := c.snapshot(ctx, s.Ordinal, s.Manifest, slices.Contains(opened, s.Ordinal)); err != nil {
 			return err
-		})
-		if err != nil {
-			return err
-		}
-		if !present {
-			c.done.Snapshots++
 		}
 	}
-	return c.markers(ctx, list)
+	return nil
+}
+
+// snapshot copies one. The mark that somebody has opened it comes before the manifest, so that at no moment the epoch of a
+// final one could go on in both places.
+func (c *copier) snapshot(ctx context.Context, ordinal uint64, m *Manifest, opened bool) error {
+	for i := range m.Objects {
+		if err := c.object(ctx, m, &m.Objects[i]); err != nil {
+			return err
+		}
+	}
+	if opened {
+		if _, err := c.blob(ctx, openedName(c.o.Name, ordinal), func(io.Reader, int64) error { return nil }); err != nil {
+			return err
+		}
+	}
+	present, err := c.blob(ctx, manifestName(c.o.Name, ordinal), func(r io.Reader, size int64) error {
+		_, err := decodeManifest(r, size)
+		return err
+	})
+	if err == nil && !present {
+		c.done.Snapshots++
+	}
+	return err
 }
 
 func (c *copier) object(ctx context.Context, m *Manifest, o *Object) error {
@@ -162,23 +179,4 @@ func (c *copier) fetch(ctx context.Context, blobs sinks.BlobStore, name string) 
 		return nil, corrupt("%d bytes", size)
 	}
 	return readGrowing(r, nil, int(size))
-}
-
-// markers makes sure that a final snapshot that was opened at the source counts as opened at the target.
-func (c *copier) markers(ctx context.Context, list []VerifiedSnapshot) error {
-	opened, _, err := listOrdinals(ctx, c.from, openedPrefix(c.o.Name))
-	if err != nil {
-		return err
-	}
-	for _, ordinal := range opened {
-		for _, s := range list {
-			if s.Ordinal != ordinal {
-				continue
-			}
-			if _, err := c.blob(ctx, openedName(c.o.Name, ordinal), func(io.Reader, int64) error { return nil }); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
