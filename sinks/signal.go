@@ -18,7 +18,8 @@ type SignalStore interface {
 	Append(ctx context.Context, batch []Signal) error
 
 	// Read returns the first limit signals above the sequence after, ascending. limit must be at least 1. The
-	// caller owns the result. Fewer than limit means that there are no more.
+	// caller owns the result. Fewer than limit means that there are no more. What it returns has no holes, whatever
+	// is appended and trimmed meanwhile.
 	Read(ctx context.Context, after uint64, limit int) ([]Signal, error)
 
 	// ReadNewest returns the last limit signals below the sequence before, ascending; before 0 means no bound.

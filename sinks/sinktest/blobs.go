@@ -3,6 +3,7 @@ package sinktest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,12 +14,12 @@ import (
 
 // content makes bytes that differ from blob to blob and do not compress.
 func content(seed uint64, size int) []byte {
-	random := rand.New(rand.NewPCG(seed, uint64(size)))
-	b := make([]byte, size)
-	for i := range b {
-		b[i] = byte(random.Uint32())
+	random := rand.NewPCG(seed, uint64(size))
+	b := make([]byte, 0, size+8)
+	for len(b) < size {
+		b = binary.LittleEndian.AppendUint64(b, random.Uint64())
 	}
-	return b
+	return b[:size]
 }
 
 func put(ctx context.Context, s sinks.BlobStore, name string, b []byte) error {
@@ -97,6 +98,40 @@ func all(steps ...error) error {
 	return nil
 }
 
-func putSomething(ctx context.Context, s sinks.BlobStore, n uint64) error {
-	return put(ctx, s, fmt.Sprintf("lease/%d", n), content(n, 10))
+var blobContract = contract[sinks.BlobStore]{
+	write: func(ctx context.Context, s sinks.BlobStore, n uint64) error {
+		return put(ctx, s, numbered(n), content(n, 10))
+	},
+	holds: func(ctx context.Context, s sinks.BlobStore, numbers ...uint64) error {
+		var want []string
+		for _, n := range numbers {
+			want = append(want, numbered(n))
+		}
+		err := names(ctx, s, "", "", 0, want...)
+		for _, n := range numbers {
+			if err == nil {
+				err = holds(ctx, s, numbered(n), content(n, 10))
+			}
+		}
+		return err
+	},
+	calls: []call[sinks.BlobStore]{
+		{"Put", func(ctx context.Context, s sinks.BlobStore) error { return put(ctx, s, "number/other", nil) }},
+		{"Open", func(ctx context.Context, s sinks.BlobStore) error {
+			r, _, err := s.Open(ctx, numbered(1))
+			if err == nil {
+				err = r.Close()
+			}
+			return err
+		}},
+		{"List", func(ctx context.Context, s sinks.BlobStore) error { _, err := s.List(ctx, "", "", 0); return err }},
+		removeBlob,
+	},
+	removals: []call[sinks.BlobStore]{removeBlob},
 }
+
+var removeBlob = call[sinks.BlobStore]{"Delete", func(ctx context.Context, s sinks.BlobStore) error {
+	return s.Delete(ctx, numbered(1))
+}}
+
+func numbered(n uint64) string { return fmt.Sprintf("number/%06d", n) }

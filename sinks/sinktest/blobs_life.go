@@ -30,23 +30,6 @@ var blobLifeCases = []testCase[sinks.BlobStore]{
 			names(p.ctx, a, "", "", 0, "x/z"),
 		)
 	}},
-	{name: "close", rule: "Close is idempotent; every other method is ErrClosed afterwards", run: func(p *place[sinks.BlobStore]) error {
-		s, err := p.open()
-		if err != nil {
-			return err
-		}
-		if err := all(put(p.ctx, s, "a", content(1, 10)), s.Close(), s.Close()); err != nil {
-			return fmt.Errorf("closing twice: %w", err)
-		}
-		_, _, openErr := s.Open(p.ctx, "a")
-		_, listErr := s.List(p.ctx, "", "", 0)
-		return all(
-			wantErr("Put after Close", put(p.ctx, s, "b", nil), sinks.ErrClosed),
-			wantErr("Open after Close", openErr, sinks.ErrClosed),
-			wantErr("List after Close", listErr, sinks.ErrClosed),
-			wantErr("Delete after Close", s.Delete(p.ctx, "a"), sinks.ErrClosed),
-		)
-	}},
 }
 
 func blobRestart(p *place[sinks.BlobStore]) error {

@@ -2,12 +2,12 @@ package sinktest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
@@ -30,6 +30,7 @@ var blobReadCases = []testCase[sinks.BlobStore]{
 		return nil
 	}},
 	{name: "open-many", rule: "contents that are open at the same time do not disturb each other", run: openMany},
+	{name: "open-cancelled", rule: "the end of the context that a blob was opened with ends its content", run: openCancelled},
 	{name: "delete", rule: "a deleted blob is gone, deleting it again is no error, and its name is free", run: func(p *place[sinks.BlobStore]) error {
 		s, err := p.open()
 		if err != nil {
@@ -57,43 +58,99 @@ func openMany(p *place[sinks.BlobStore]) error {
 		return err
 	}
 	const blobs = 6
-	results := make([]error, blobs)
-	var group sync.WaitGroup
+	name := func(i int) string { return fmt.Sprintf("blob/%d", i) }
+	body := func(i int) []byte { return content(uint64(i), 100_000+i) }
+	var contents [blobs]io.ReadCloser
 	for i := range blobs {
-		name, b := fmt.Sprintf("blob/%d", i), content(uint64(i), 100_000+i)
-		if err := put(p.ctx, s, name, b); err != nil {
+		if err := put(p.ctx, s, name(i), body(i)); err != nil {
 			return err
 		}
-		group.Go(func() { results[i] = holds(p.ctx, s, name, b) })
+		if contents[i], _, err = s.Open(p.ctx, name(i)); err != nil {
+			return err
+		}
 	}
-	group.Wait()
-	return all(results...)
+	// A piece of each in turn, then at the same time.
+	var got [blobs][]byte
+	for range 11 {
+		for i, r := range contents {
+			piece := make([]byte, 10_000)
+			n, err := io.ReadFull(r, piece)
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return err
+			}
+			got[i] = append(got[i], piece[:n]...)
+		}
+	}
+	for i, r := range contents {
+		if err := r.Close(); err != nil {
+			return err
+		}
+		if !bytes.Equal(got[i], body(i)) {
+			return fmt.Errorf("blob %d of %d that were read in turn came back changed", i, blobs)
+		}
+	}
+	return together(blobs, func(i int) error { return holds(p.ctx, s, name(i), body(i)) })
 }
 
+func openCancelled(p *place[sinks.BlobStore]) error {
+	s, err := p.open()
+	if err != nil {
+		return err
+	}
+	b := content(1, 3<<20)
+	if err := put(p.ctx, s, "a", b); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	r, _, err := s.Open(ctx, "a")
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadFull(r, make([]byte, 100))
+	cancel()
+	_, ended := io.Copy(io.Discard, r)
+	return all(
+		err,
+		wantErr("reading on after the end of the context", ended, context.Canceled),
+		r.Close(),
+		holds(p.ctx, s, "a", b),
+	)
+}
+
+// deleteOpen deletes while nothing and while a part has been read.
 func deleteOpen(p *place[sinks.BlobStore]) error {
 	s, err := p.open()
 	if err != nil {
 		return err
 	}
-	b := content(1, 300_000)
-	if err := put(p.ctx, s, "a", b); err != nil {
-		return err
+	for i, begun := range []int{0, 1, 100_000} {
+		b, other := content(1, 3<<20), content(2, 3<<20)
+		name := fmt.Sprintf("deleted/%d", i)
+		if err := put(p.ctx, s, name, b); err != nil {
+			return err
+		}
+		r, _, err := s.Open(p.ctx, name)
+		if err != nil {
+			return err
+		}
+		got := make([]byte, begun)
+		_, err = io.ReadFull(r, got)
+		if err := all(err, s.Delete(p.ctx, name), put(p.ctx, s, name, other)); err != nil {
+			return errors.Join(err, r.Close())
+		}
+		rest, err := io.ReadAll(r)
+		if closing := r.Close(); closing != nil {
+			return closing
+		}
+		if !bytes.HasPrefix(b, append(got, rest...)) || err == nil && begun+len(rest) != len(b) {
+			return fmt.Errorf("the content of a blob that was deleted after %d bytes ended early without an error, or holds other bytes", begun)
+		}
+		if err := holds(p.ctx, s, name, other); err != nil {
+			return err
+		}
 	}
-	r, _, err := s.Open(p.ctx, "a")
-	if err != nil {
-		return err
-	}
-	if err := all(s.Delete(p.ctx, "a"), put(p.ctx, s, "a", content(2, 300_000))); err != nil {
-		return errors.Join(err, r.Close())
-	}
-	got, err := io.ReadAll(r)
-	if closing := r.Close(); closing != nil {
-		return closing
-	}
-	if err == nil && !bytes.Equal(got, b) {
-		return errors.New("the content of a deleted blob ended early or holds other bytes, without an error")
-	}
-	return holds(p.ctx, s, "a", content(2, 300_000))
+	return nil
 }
 
 // tricky holds names whose order by bytes differs from that by path, and prefixes of each other.

@@ -11,9 +11,8 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// leaseCases are the same for both contracts; write stores something that depends on n.
-func leaseCases[S io.Closer](write func(ctx context.Context, s S, n uint64) error) []testCase[S] {
-	l := leasing[S]{write: write}
+func leaseCases[S io.Closer](c contract[S]) []testCase[S] {
+	l := leasing[S]{c}
 	needs := func(c Caps) string {
 		if c.NoLease != "" {
 			return c.NoLease
@@ -38,8 +37,17 @@ func leaseCases[S io.Closer](write func(ctx context.Context, s S, n uint64) erro
 	}
 }
 
-type leasing[S io.Closer] struct {
-	write func(ctx context.Context, s S, n uint64) error
+type leasing[S io.Closer] struct{ contract[S] }
+
+// refused checks that a handle neither writes nor removes anything.
+func (l leasing[S]) refused(p *place[S], who string, s S, want error) error {
+	err := wantErr("a write "+who, l.write(p.ctx, s, 1000), want)
+	for _, one := range l.removals {
+		if err == nil {
+			err = wantErr(one.name+" "+who, one.run(p.ctx, s), want)
+		}
+	}
+	return err
 }
 
 // long outlasts every case; short ends while one waits.
@@ -79,10 +87,11 @@ func (l leasing[S]) exclusive(p *place[S]) error {
 	_, refused := sinks.Acquire(p.ctx, b, claim("writer-b", long))
 	err = all(
 		wantErr("Acquire of a lease that is held", refused, sinks.ErrLeased),
-		wantErr("a write beside the holder", l.write(p.ctx, b, 2), sinks.ErrLeased),
+		l.refused(p, "beside the holder", b, sinks.ErrLeased),
 		l.write(p.ctx, a, 2),
 		sinks.Renew(p.ctx, a),
 		l.write(p.ctx, a, 3),
+		l.holds(p.ctx, b, 1, 2, 3),
 	)
 	if err == nil && !strings.Contains(refused.Error(), "writer-a") {
 		err = fmt.Errorf("the refusal %s does not name the holder", say(refused))
@@ -105,8 +114,9 @@ func (l leasing[S]) release(p *place[S]) error {
 		return err
 	}
 	return all(
-		wantErr("a write of the former holder", l.write(p.ctx, a, 3), sinks.ErrLeased),
+		l.refused(p, "of the former holder", a, sinks.ErrLeased),
 		l.write(p.ctx, b, 3),
+		l.holds(p.ctx, a, 1, 2, 3),
 	)
 }
 
@@ -198,13 +208,16 @@ func (l leasing[S]) expiry(p *place[S]) error {
 	}
 	_, refused := sinks.Acquire(p.ctx, a, claim("writer-a", long))
 	err = all(
-		wantErr("a write of the former holder", l.write(p.ctx, a, 1), sinks.ErrFenced),
+		l.write(p.ctx, b, 1),
+		l.refused(p, "of the former holder", a, sinks.ErrFenced),
 		wantErr("Renew of the former holder", sinks.Renew(p.ctx, a), sinks.ErrFenced),
 		wantErr("Acquire of the former holder", refused, sinks.ErrLeased),
-		wantErr("a second write of the former holder", l.write(p.ctx, a, 1), sinks.ErrFenced),
-		l.write(p.ctx, b, 1),
+		l.refused(p, "of the former holder, again,", a, sinks.ErrFenced),
+		sinks.Release(p.ctx, a), // does nothing
+		l.refused(p, "of the former holder after its release", a, sinks.ErrFenced),
 		sinks.Release(p.ctx, b),
-		wantErr("a write of the former holder after the release", l.write(p.ctx, a, 2), sinks.ErrFenced),
+		l.refused(p, "of the former holder after the release", a, sinks.ErrFenced),
+		l.holds(p.ctx, a, 1),
 	)
 	if err != nil {
 		return err
@@ -216,7 +229,7 @@ func (l leasing[S]) expiry(p *place[S]) error {
 	if last <= next {
 		return fmt.Errorf("generation %d after %d", last, next)
 	}
-	return l.write(p.ctx, a, 2)
+	return all(l.write(p.ctx, a, 2), l.holds(p.ctx, b, 1, 2))
 }
 
 func (l leasing[S]) late(p *place[S]) error {

@@ -8,24 +8,10 @@ import (
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
-	"github.com/ephemera-go/ephemera/sinks/memstore"
 )
 
-// A signalPlot is the ground on which one bug is planted.
-type signalPlot struct {
-	spaces map[string]*memstore.Space
-	place  string
-}
-
-func (p *signalPlot) space() *memstore.Space {
-	if p.spaces[p.place] == nil {
-		p.spaces[p.place] = new(memstore.Space)
-	}
-	return p.spaces[p.place]
-}
-
 // inside returns a sound handle, to be spoiled.
-func (p *signalPlot) inside() planted { return planted{p.space().OpenSignals()} }
+func (p *plot) inside() planted { return planted{p.space.OpenSignals()} }
 
 // planted keeps the optional interfaces of what it wraps.
 type planted struct{ sinks.SignalStore }
@@ -37,6 +23,8 @@ func (s planted) Acquire(ctx context.Context, c sinks.Claim) (uint64, error) {
 func (s planted) Renew(ctx context.Context) error { return sinks.Renew(ctx, s.SignalStore) }
 
 func (s planted) Release(ctx context.Context) error { return sinks.Release(ctx, s.SignalStore) }
+
+func (s planted) Verify(ctx context.Context) error { return sinks.Verify(ctx, s.SignalStore) }
 
 // partBatch stores of a batch what it can.
 type partBatch struct{ planted }
@@ -129,16 +117,6 @@ func (s trimBelow) Trim(ctx context.Context, through uint64) error {
 	return s.SignalStore.Trim(ctx, max(through, 1)-1)
 }
 
-type micro struct{ planted }
-
-func (s micro) Append(ctx context.Context, batch []sinks.Signal) error {
-	batch = slices.Clone(batch)
-	for i := range batch {
-		batch[i].Time = batch[i].Time.Truncate(time.Microsecond)
-	}
-	return s.SignalStore.Append(ctx, batch)
-}
-
 type pruneAge struct{ planted }
 
 func (s pruneAge) Prune(ctx context.Context, before time.Time, _ uint64, atMost int) (int, error) {
@@ -157,42 +135,159 @@ func (s noContext) Append(ctx context.Context, batch []sinks.Signal) error {
 	return s.SignalStore.Append(context.WithoutCancel(ctx), batch)
 }
 
-type closeOnce struct {
-	sinks.SignalStore
-	closed bool
-}
+// strictEmpty takes an empty batch for a mistake.
+type strictEmpty struct{ planted }
 
-func (s *closeOnce) Close() error {
-	if s.closed {
-		return errClosedTwice
+func (s strictEmpty) Append(ctx context.Context, batch []sinks.Signal) error {
+	if len(batch) == 0 {
+		return &sinks.Error{Op: "append", Driver: "planted", Err: sinks.ErrInvalid}
 	}
-	s.closed = true
-	return s.SignalStore.Close()
+	return s.SignalStore.Append(ctx, batch)
 }
 
-type neverClosed struct{ planted }
-
-func (neverClosed) Close() error { return nil }
-
-// freeForAll gives leases but writes through a handle that knows nothing of them.
-type freeForAll struct {
+// changed changes every signal on its way in.
+type changed struct {
 	planted
-	space *memstore.Space
+	change func(*sinks.Signal)
 }
 
-func (s freeForAll) Acquire(ctx context.Context, c sinks.Claim) (uint64, error) {
-	return sinks.Acquire(ctx, new(memstore.Space).OpenSignals(), c)
+func (s changed) Append(ctx context.Context, batch []sinks.Signal) error {
+	batch = slices.Clone(batch)
+	for i := range batch {
+		s.change(&batch[i])
+	}
+	return s.SignalStore.Append(ctx, batch)
 }
 
-func (freeForAll) Renew(context.Context) error { return nil }
+// shortBatches stores of a batch what fits into 16 MiB.
+type shortBatches struct{ planted }
 
-func (freeForAll) Release(context.Context) error { return nil }
+func (s shortBatches) Append(ctx context.Context, batch []sinks.Signal) error {
+	bytes := 0
+	for i := range batch {
+		if bytes += len(batch[i].Data); bytes > 16<<20 {
+			batch = batch[:i]
+			break
+		}
+	}
+	return s.SignalStore.Append(ctx, batch)
+}
 
-type sameGeneration struct{ planted }
+// limitAll takes a limit of 0 for all.
+type limitAll struct{ planted }
 
-func (s sameGeneration) Acquire(ctx context.Context, c sinks.Claim) (uint64, error) {
-	_, err := s.planted.Acquire(ctx, c)
-	return 1, err
+func (s limitAll) Read(ctx context.Context, after uint64, limit int) ([]sinks.Signal, error) {
+	return s.SignalStore.Read(ctx, after, max(limit, 1))
+}
+
+// emptyNotFound has nothing where nothing is stored.
+type emptyNotFound struct{ planted }
+
+func (s emptyNotFound) ReadNewest(ctx context.Context, before uint64, limit int) ([]sinks.Signal, error) {
+	signals, err := s.SignalStore.ReadNewest(ctx, before, limit)
+	if err == nil && len(signals) == 0 {
+		err = &sinks.Error{Op: "read", Driver: "planted", Err: sinks.ErrNotFound}
+	}
+	return signals, err
+}
+
+// trimExact trims only up to what is there.
+type trimExact struct{ planted }
+
+func (s trimExact) Trim(ctx context.Context, through uint64) error {
+	at, err := s.SignalStore.Read(ctx, max(through, 1)-1, 1)
+	if err == nil && len(at) == 1 && at[0].Sequence == through || through > sinks.MaxSequence {
+		err = s.SignalStore.Trim(ctx, through)
+	}
+	return err
+}
+
+// pruneThrough removes what is older, and all before it.
+type pruneThrough struct{ planted }
+
+func (s pruneThrough) Prune(ctx context.Context, before time.Time, keep uint64, atMost int) (int, error) {
+	if keep > 0 {
+		return sinks.Prune(ctx, s.SignalStore, before, keep, atMost)
+	}
+	signals, err := s.SignalStore.Read(ctx, 0, atMost)
+	n := 0
+	for i := range signals {
+		if signals[i].Time.Before(before) {
+			n = i + 1
+		}
+	}
+	if err == nil && n > 0 {
+		err = s.SignalStore.Trim(ctx, signals[n-1].Sequence)
+	}
+	return n, err
+}
+
+type verifyFails struct{ planted }
+
+func (verifyFails) Verify(context.Context) error { return sinks.ErrCorrupt }
+
+// ownLast asks the log once how far it is.
+type ownLast struct {
+	planted
+	stat sinks.SignalStat
+}
+
+func (s *ownLast) Stat(ctx context.Context) (sinks.SignalStat, error) {
+	if s.stat.Count == 0 {
+		var err error
+		if s.stat, err = s.SignalStore.Stat(ctx); err != nil {
+			return s.stat, err
+		}
+	}
+	return s.stat, nil
+}
+
+func (s *ownLast) Append(ctx context.Context, batch []sinks.Signal) error {
+	err := s.SignalStore.Append(ctx, batch)
+	s.stat = sinks.SignalStat{}
+	return err
+}
+
+// turns lets one call of a handle in at a time, but forgets that there are other handles.
+type turns struct {
+	planted
+	mu   sync.Mutex
+	next uint64
+}
+
+func (s *turns) Append(ctx context.Context, batch []sinks.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(batch) > 0 && batch[0].Sequence > s.next {
+		// What it has not written itself it takes for new.
+		if stat, err := s.SignalStore.Stat(ctx); err != nil || stat.Last >= batch[0].Sequence {
+			return errors.Join(err, &sinks.Error{Op: "append", Driver: "planted", Err: sinks.ErrConflict})
+		}
+	}
+	err := s.SignalStore.Append(ctx, batch)
+	if err == nil && len(batch) > 0 {
+		s.next = max(s.next, batch[len(batch)-1].Sequence)
+	}
+	return err
+}
+
+// lateAppend confirms what is stored a little later.
+type lateAppend struct {
+	planted
+	late []sinks.Signal
+}
+
+func (s *lateAppend) Append(ctx context.Context, batch []sinks.Signal) error {
+	late := s.late
+	s.late = nil
+	if err := s.SignalStore.Append(ctx, late); err != nil {
+		return err
+	}
+	if len(batch) == 1 && batch[0].Sequence < 1000 {
+		s.late = slices.Clone(batch)
+		return nil
+	}
+	return s.SignalStore.Append(ctx, batch)
 }
 
 // flaw says where a plainLog goes wrong.
@@ -203,12 +298,14 @@ type (
 	forgetTrim struct{}
 	sharing    struct{}
 	oneByOne   struct{}
+	holes      struct{}
 )
 
 func (*twice) spoil(l *plainLog)      { l.twice = true }
 func (*forgetTrim) spoil(l *plainLog) { l.forget = true }
 func (*sharing) spoil(l *plainLog)    { l.share = true }
 func (*oneByOne) spoil(l *plainLog)   { l.slow = true }
+func (*holes) spoil(l *plainLog)      { l.holes = true }
 
 // plainLog is a naive driver with flaws that no wrapper can have.
 type plainLog struct {
@@ -216,16 +313,18 @@ type plainLog struct {
 	all                        []sinks.Signal
 	trimmed, last              uint64
 	twice, forget, share, slow bool
+	holes                      bool
 	read                       chan struct{} // one token when somebody has read
 }
 
 func newPlainLog() *plainLog { return &plainLog{read: make(chan struct{}, 1)} }
 
-var plainLogs sync.Map
-
-func (p *signalPlot) log(f flaw) sinks.SignalStore {
-	kept, old := plainLogs.LoadOrStore(p.place, newPlainLog())
-	l := kept.(*plainLog)
+func (p *plot) plain(f flaw) sinks.SignalStore {
+	old := p.log != nil
+	if !old {
+		p.log = newPlainLog()
+	}
+	l := p.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f.spoil(l)
@@ -236,9 +335,11 @@ func (p *signalPlot) log(f flaw) sinks.SignalStore {
 }
 
 // raw returns the naive driver without the checks that all drivers share.
-func (p *signalPlot) raw() sinks.SignalStore {
-	kept, _ := plainLogs.LoadOrStore(p.place, newPlainLog())
-	return plainHandle{kept.(*plainLog)}
+func (p *plot) raw() sinks.SignalStore {
+	if p.log == nil {
+		p.log = newPlainLog()
+	}
+	return plainHandle{p.log}
 }
 
 type plainHandle struct{ *plainLog }
@@ -257,11 +358,7 @@ func (l plainHandle) Append(_ context.Context, batch []sinks.Signal) error {
 		}
 		l.mu.Unlock()
 		if l.slow && len(batch) == 8 {
-			// Give a reader, if there is one, the time to come by.
-			select {
-			case <-l.read:
-			case <-time.After(20 * time.Millisecond):
-			}
+			l.linger()
 		}
 	}
 	return nil
@@ -290,7 +387,21 @@ func (l plainHandle) ReadNewest(ctx context.Context, before uint64, limit int) (
 	return signals[max(0, len(signals)-limit):], err
 }
 
+// linger gives a reader, if there is one, the time to come by.
+func (l *plainLog) linger() {
+	select {
+	case <-l.read:
+	case <-time.After(20 * time.Millisecond):
+	}
+}
+
 func (l plainHandle) Trim(_ context.Context, through uint64) error {
+	if l.holes { // the even ones go first
+		l.mu.Lock()
+		l.all = slices.DeleteFunc(l.all, func(s sinks.Signal) bool { return s.Sequence <= through && s.Sequence%2 == 0 })
+		l.mu.Unlock()
+		l.linger()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trimmed = max(l.trimmed, min(through, l.last))

@@ -97,8 +97,33 @@ func last(ctx context.Context, s sinks.SignalStore, want uint64) error {
 	return err
 }
 
-func appendSomething(ctx context.Context, s sinks.SignalStore, n uint64) error {
-	return s.Append(ctx, []sinks.Signal{signal(n)})
+var signalContract = contract[sinks.SignalStore]{
+	write: func(ctx context.Context, s sinks.SignalStore, n uint64) error {
+		return s.Append(ctx, []sinks.Signal{signal(n)})
+	},
+	holds: func(ctx context.Context, s sinks.SignalStore, numbers ...uint64) error {
+		var want []sinks.Signal
+		for _, n := range numbers {
+			want = append(want, signal(n))
+		}
+		return log(ctx, s, want)
+	},
+	calls: append([]call[sinks.SignalStore]{
+		{"Append", func(ctx context.Context, s sinks.SignalStore) error { return s.Append(ctx, series(1, 2)) }},
+		{"Append of nothing", func(ctx context.Context, s sinks.SignalStore) error { return s.Append(ctx, nil) }},
+		{"Read", func(ctx context.Context, s sinks.SignalStore) error { _, err := s.Read(ctx, 0, 1); return err }},
+		{"ReadNewest", func(ctx context.Context, s sinks.SignalStore) error { _, err := s.ReadNewest(ctx, 0, 1); return err }},
+		{"Stat", func(ctx context.Context, s sinks.SignalStore) error { _, err := s.Stat(ctx); return err }},
+	}, signalRemovals...),
+	removals: signalRemovals,
+}
+
+var signalRemovals = []call[sinks.SignalStore]{
+	{"Trim", func(ctx context.Context, s sinks.SignalStore) error { return s.Trim(ctx, sinks.MaxSequence) }},
+	{"Prune", func(ctx context.Context, s sinks.SignalStore) error {
+		_, err := sinks.Prune(ctx, s, origin.AddDate(7000, 0, 0), 0, plenty)
+		return err
+	}},
 }
 
 // with opens a handle for a case that needs one.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
@@ -32,7 +31,7 @@ var signalAppendCases = []testCase[sinks.SignalStore]{
 	{name: "append-conflict", rule: "a stored sequence with other content is ErrConflict, and nothing of its batch is stored", run: with(appendConflict)},
 	{name: "append-passed", rule: "a sequence below the last one that was never stored is ErrConflict, and nothing of its batch is stored", run: with(appendPassed)},
 	{name: "append-not-kept", rule: "the store keeps nothing of a batch, and the caller owns what it reads", run: with(appendNotKept)},
-	{name: "append-cancelled", rule: "a context that is over fails every call with its error and nothing is stored", run: with(appendCancelled)},
+	{name: "append-large", rule: "a batch of many megabytes is stored whole", run: with(appendLarge)},
 	{name: "append-race", rule: "concurrent appends of the same batches store each signal once, in order", run: with(appendRace)},
 	{name: "append-whole", rule: "readers see a batch whole or not at all", run: with(appendWhole)},
 }
@@ -176,37 +175,30 @@ func appendNotKept(ctx context.Context, s sinks.SignalStore) error {
 	return nil
 }
 
-func appendCancelled(ctx context.Context, s sinks.SignalStore) error {
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	_, read := s.Read(over, 0, 1)
-	_, newest := s.ReadNewest(over, 0, 1)
-	_, stat := s.Stat(over)
-	return all(
-		wantErr("Append", s.Append(over, series(1, 3)), context.Canceled),
-		wantErr("Read", read, context.Canceled),
-		wantErr("ReadNewest", newest, context.Canceled),
-		wantErr("Trim", s.Trim(over, 1), context.Canceled),
-		wantErr("Stat", stat, context.Canceled),
-		log(ctx, s, nil),
-		s.Append(ctx, series(1, 3)),
-		log(ctx, s, series(1, 3)),
-	)
+func appendLarge(ctx context.Context, s sinks.SignalStore) error {
+	batch := series(1, 24)
+	for i := range batch {
+		batch[i].Data = content(uint64(i), sinks.MaxDataBytes)
+	}
+	return all(s.Append(ctx, batch), log(ctx, s, batch), s.Trim(ctx, 23), log(ctx, s, batch[23:]))
 }
 
 func appendRace(ctx context.Context, s sinks.SignalStore) error {
+	return raceSignals(ctx, func(int) sinks.SignalStore { return s })
+}
+
+// raceSignals appends the same batches several times at the same time.
+func raceSignals(ctx context.Context, through func(writer int) sinks.SignalStore) error {
 	const writers, batches, size = 4, 15, 6
-	results := make([]error, writers)
-	var group sync.WaitGroup
-	for w := range writers {
-		group.Go(func() {
-			for b := uint64(0); b < batches && results[w] == nil; b++ {
-				results[w] = s.Append(ctx, series(b*size+1, b*size+size))
+	err := together(writers, func(writer int) error {
+		for b := uint64(0); b < batches; b++ {
+			if err := through(writer).Append(ctx, series(b*size+1, b*size+size)); err != nil {
+				return err
 			}
-		})
-	}
-	group.Wait()
-	return all(errors.Join(results...), log(ctx, s, series(1, batches*size)))
+		}
+		return nil
+	})
+	return all(err, log(ctx, through(0), series(1, batches*size)), log(ctx, through(1), series(1, batches*size)))
 }
 
 func appendWhole(ctx context.Context, s sinks.SignalStore) error {

@@ -12,6 +12,7 @@ import (
 var signalLifeCases = []testCase[sinks.SignalStore]{
 	{name: "restart", rule: "what was acknowledged is there after a restart, and repeating it stores nothing twice", needs: restarts, run: signalRestart},
 	{name: "second-handle", rule: "what one handle stores the other sees at once, and both may write", needs: second, run: signalSecond},
+	{name: "second-race", rule: "concurrent appends of the same batches through two handles store each signal once, in order", needs: second, run: secondSignalRace},
 	{name: "verify", rule: "a sound store verifies, unless the driver cannot", run: with(func(ctx context.Context, s sinks.SignalStore) error {
 		if err := s.Append(ctx, series(1, 20)); err != nil {
 			return err
@@ -20,21 +21,6 @@ var signalLifeCases = []testCase[sinks.SignalStore]{
 			return err
 		}
 		return log(ctx, s, series(1, 20))
-	})},
-	{name: "close", rule: "Close is idempotent; every other method is ErrClosed afterwards", run: with(func(ctx context.Context, s sinks.SignalStore) error {
-		if err := all(s.Append(ctx, series(1, 2)), s.Close(), s.Close()); err != nil {
-			return fmt.Errorf("closing twice: %w", err)
-		}
-		_, read := s.Read(ctx, 0, 1)
-		_, newest := s.ReadNewest(ctx, 0, 1)
-		_, stat := s.Stat(ctx)
-		return all(
-			wantErr("Append after Close", s.Append(ctx, series(3, 3)), sinks.ErrClosed),
-			wantErr("Read after Close", read, sinks.ErrClosed),
-			wantErr("ReadNewest after Close", newest, sinks.ErrClosed),
-			wantErr("Trim after Close", s.Trim(ctx, 1), sinks.ErrClosed),
-			wantErr("Stat after Close", stat, sinks.ErrClosed),
-		)
 	})},
 }
 
@@ -84,6 +70,18 @@ func signalSecond(p *place[sinks.SignalStore]) error {
 		b.Append(p.ctx, series(12, 14)),
 		log(p.ctx, a, series(13, 14)),
 	)
+}
+
+func secondSignalRace(p *place[sinks.SignalStore]) error {
+	a, err := p.open()
+	if err != nil {
+		return err
+	}
+	b, err := p.open()
+	if err != nil {
+		return err
+	}
+	return raceSignals(p.ctx, func(writer int) sinks.SignalStore { return []sinks.SignalStore{a, b}[writer%2] })
 }
 
 var signalFaultCases = []testCase[sinks.SignalStore]{

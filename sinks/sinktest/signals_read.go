@@ -123,6 +123,7 @@ var signalTrimCases = []testCase[sinks.SignalStore]{
 			log(ctx, s, series(11, 13)),
 		)
 	})},
+	{name: "trim-readers", rule: "readers beside appends and a Trim see signals without holes, and never fewer at the new end", run: with(trimReaders)},
 	{name: "trim-restart", rule: "trimmed signals stay away and the last sequence survives a restart", needs: restarts, run: trimRestart},
 }
 
@@ -148,6 +149,51 @@ func trim(ctx context.Context, s sinks.SignalStore) error {
 		log(ctx, s, nil),
 		last(ctx, s, 22),
 	)
+}
+
+func trimReaders(ctx context.Context, s sinks.SignalStore) error {
+	const batches, size = 20, 50
+	done := make(chan error, 1)
+	go func() {
+		for b := uint64(0); b < batches; b++ {
+			err := s.Append(ctx, series(b*size+1, b*size+size))
+			if b >= 2 && err == nil {
+				err = s.Trim(ctx, (b-1)*size-7)
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	newest := uint64(0)
+	for {
+		var writer error
+		ended := false
+		select {
+		case writer = <-done:
+			ended = true
+		default:
+		}
+		got, err := s.Read(ctx, 0, plenty)
+		if err := errors.Join(writer, err); err != nil {
+			return err
+		}
+		if len(got) > 0 {
+			first, last := got[0].Sequence, got[len(got)-1].Sequence
+			if err := same("reading beside a Trim", got, series(first, last)); err != nil {
+				return err
+			}
+			if last < newest || last%size != 0 {
+				return fmt.Errorf("a reader saw the log end at %d, after %d", last, newest)
+			}
+			newest = last
+		}
+		if ended {
+			return log(ctx, s, series((batches-2)*size-6, batches*size))
+		}
+	}
 }
 
 func trimRestart(p *place[sinks.SignalStore]) error {
