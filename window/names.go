@@ -21,6 +21,32 @@ func (w *Window) intern(name string) (uint32, error) {
 	return uint32(id), nil
 }
 
+// A spelling has the names by their numbers, for those who look up thousands.
+type spelling struct {
+	mu    sync.Mutex
+	names atomic.Pointer[[]string] // only grows, so that older readers of the same array see no change
+}
+
+// list returns the names known now, number n at place n. What was raised before the call has its name in there.
+func (s *spelling) list(keys *core.Keys) []string {
+	known := keys.Len()
+	if names := s.names.Load(); names != nil && len(*names) > known {
+		return *names
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := []string{""} // numbers begin at 1
+	if old := s.names.Load(); old != nil {
+		names = *old
+	}
+	for id := len(names); id <= known; id++ {
+		name, _ := keys.Name(core.KeyID(id))
+		names = append(names, name)
+	}
+	s.names.Store(&names)
+	return names
+}
+
 // A nameSet is the set of the known names that a pattern covers. It is immutable.
 type nameSet struct {
 	known uint32 // names up to this number were asked

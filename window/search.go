@@ -24,6 +24,17 @@ func (x *finding) each(f func(i int) bool) bool {
 	return true
 }
 
+// places lists the selected records and returns how many there are.
+func (x *finding) places(list *[chunkSize]uint16) int {
+	if x.marks != nil {
+		return x.marks.list(list)
+	}
+	for i := range x.records {
+		list[i] = uint16(i)
+	}
+	return len(x.records)
+}
+
 // run searches the window as it is now and hands the result to answer while it is protected.
 func (q Query) run(answer func(found *findings, n int)) error {
 	if q.err != nil {
@@ -243,24 +254,20 @@ const fetchAhead = 32
 
 // signals makes signals of what was found. The list is zero and has room for all.
 func (w *findings) signals(list []Signal) {
-	var fetched [fetchAhead]Record
+	var records [fetchAhead]Record
+	var sequences [fetchAhead]uint64
+	names := w.q.w.spelling.list(w.q.w.names)
 	for i := range w.list {
 		x := &w.list[i]
-		if x.marks == nil {
-			for k := range x.records {
-				w.q.w.fillIn(&list[k], x.sequence(k), &x.records[k])
-			}
-			list = list[len(x.records):]
-			continue
-		}
-		for rest := w.slots[:x.marks.list(&w.slots)]; len(rest) > 0; {
+		for rest := w.slots[:x.places(&w.slots)]; len(rest) > 0; {
 			part := rest[:min(len(rest), fetchAhead)]
 			for k, i := range part {
-				fetched[k] = x.records[i]
+				records[k] = x.records[i]
 			}
 			for k, i := range part {
-				w.q.w.fillIn(&list[k], x.sequence(int(i)), &fetched[k])
+				sequences[k] = x.sequence(int(i))
 			}
+			w.q.w.fill(list[:len(part)], records[:], sequences[:], names)
 			list, rest = list[len(part):], rest[len(part):]
 		}
 	}

@@ -51,25 +51,28 @@ func (r *Record) Time() time.Time { return time.Unix(r.sec, int64(r.nsec)).UTC()
 
 // Signal returns a record of the core store as a signal. The sequence is that of the record's position.
 func (w *Window) Signal(sequence uint64, r *Record) Signal {
-	var s Signal
-	w.fillIn(&s, sequence, r)
-	return s
+	var s [1]Signal
+	w.fill(s[:], []Record{*r}, []uint64{sequence}, w.spelling.list(w.names))
+	return s[0]
 }
 
-// fillIn sets all fields of s, which is zero. What few signals have is written only for those: it is the half of a Signal
-// that lies in another cache line.
-func (w *Window) fillIn(s *Signal, sequence uint64, r *Record) {
-	name, _ := w.names.Name(keyID(r.name))
-	t := time.Unix(r.sec, int64(r.nsec)).UTC() // as in Record.Time, which is too large to be inlined
-	s.Sequence, s.Time, s.Name, s.Key = sequence, t, name, r.key
-	if sequence < w.start {
-		s.Restored = true
-	}
-	if r.operation != 0 {
-		s.Operation = r.operation
-	}
-	if r.extra != nil {
-		s.Path, s.Data = r.extra.path, r.extra.data
+// fill makes signals of records. The list, which has as many, is zero: what few signals have is written only for those,
+// because it is the half of a Signal that lies in another cache line.
+func (w *Window) fill(list []Signal, records []Record, sequences []uint64, names []string) {
+	records, sequences = records[:len(list)], sequences[:len(list)]
+	for k := range list {
+		s, r := &list[k], &records[k]
+		t := time.Unix(r.sec, int64(r.nsec)).UTC() // as in Record.Time, which is too large to be inlined
+		s.Sequence, s.Time, s.Name, s.Key = sequences[k], t, names[r.name], r.key
+		if s.Sequence < w.start {
+			s.Restored = true
+		}
+		if r.operation != 0 {
+			s.Operation = r.operation
+		}
+		if r.extra != nil {
+			s.Path, s.Data = r.extra.path, r.extra.data
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type Window struct {
 	o         Options
 	indexes   *core.Rollup[Record, *index]
 	selectors selectors
+	spelling  spelling
 	state     atomic.Pointer[state]
 	refused   refusals
 	trip      trip
