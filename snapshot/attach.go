@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,15 +36,16 @@ type attachments[E any] struct {
 }
 
 type attachment[E any] struct {
-	name string
-	save func(cut *core.Cut[E], m *Manifest) ([]byte, error)
+	name    string
+	save    func(c *cuts[E], m *Manifest) ([]byte, error)
+	derived bool // it says nothing that has not come from the events: if these are the same, it is too
 }
 
 // Attach gives a part its section of the restored snapshot, if there is one, and puts one of it into every snapshot from
 // now on. Attach before Run: as long as a section that was restored is not attached, nothing is saved (ErrSection), for it
-// would be lost; Options.Forget names sections that may be.
+// would be lost; Options.Forget names sections that may be. A part whose LoadSection fails is not attached.
 func (s *Saver[E]) Attach(p Part) error {
-	save := func(_ *core.Cut[E], m *Manifest) ([]byte, error) {
+	save := func(_ *cuts[E], m *Manifest) ([]byte, error) {
 		return p.SaveSection(func(number int) (first, next uint64) {
 			if x := m.partition(number); x != nil {
 				return x.First, x.Next
@@ -51,7 +53,7 @@ func (s *Saver[E]) Attach(p Part) error {
 			return 0, 0
 		})
 	}
-	return wrap("open", "", s.parts.add(attachment[E]{p.SectionName(), save}, p.LoadSection))
+	return wrap("attach", "", s.parts.add(attachment[E]{name: p.SectionName(), save: save}, p.LoadSection))
 }
 
 func (a *attachments[E]) add(x attachment[E], load func([]byte) error) error {
@@ -61,7 +63,7 @@ func (a *attachments[E]) add(x attachment[E], load func([]byte) error) error {
 		return fmt.Errorf("%w %q: no name, or attached already", ErrSection, x.name)
 	}
 	if data, ok := a.restored[x.name]; ok {
-		if err := load(data); err != nil {
+		if err := contained(func() error { return load(data) }); err != nil {
 			return fmt.Errorf("%w %q: %w", ErrSection, x.name, err)
 		}
 		delete(a.restored, x.name)
@@ -70,28 +72,47 @@ func (a *attachments[E]) add(x attachment[E], load func([]byte) error) error {
 	return nil
 }
 
+// contained makes an error of a panic.
+func contained(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it panicked: %v", r)
+		}
+	}()
+	return f()
+}
+
 // sections collects what the parts save.
-func (s *Saver[E]) sections(cut *core.Cut[E], m *Manifest) ([]Section, error) {
-	a := &s.parts
+func (a *attachments[E]) sections(c *cuts[E], m *Manifest) ([]Section, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var missing []string
-	for name := range a.restored {
-		missing = append(missing, name)
-	}
-	if len(missing) > 0 {
-		slices.Sort(missing)
+	if missing := slices.Sorted(maps.Keys(a.restored)); len(missing) > 0 {
 		return nil, fmt.Errorf("%w %s: restored, and not attached; see Saver.Attach and Options.Forget", ErrSection, strings.Join(missing, ", "))
 	}
 	var list []Section
 	for _, x := range a.list {
-		data, err := x.save(cut, m)
+		s := Section{Name: x.name}
+		err := contained(func() (err error) {
+			s.Data, err = x.save(c, m)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%w %q: %w", ErrSection, x.name, err)
 		}
-		list = append(list, Section{x.name, data})
+		list = append(list, s)
 	}
 	return list, nil
+}
+
+// same compares sections of snapshots that hold the same events.
+func (a *attachments[E]) same(x, y Section) bool {
+	return x.Name == y.Name && (a.derived(x.Name) || bytes.Equal(x.Data, y.Data))
+}
+
+func (a *attachments[E]) derived(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.list, func(x attachment[E]) bool { return x.name == name && x.derived })
 }
 
 // AttachRollup lets what a rollup with Retain knows of events that left travel in the snapshots. The values must be of
@@ -99,14 +120,19 @@ func (s *Saver[E]) sections(cut *core.Cut[E], m *Manifest) ([]Section, error) {
 // be attached as Attach says.
 func AttachRollup[E, A any](s *Saver[E], r *core.Rollup[E, A]) error {
 	if _, err := encodePast(past[A]{}); err != nil {
-		return wrap("open", "", fmt.Errorf("%w: rollup %q: %w", ErrSection, r.Name(), err))
+		return wrap("attach", "", fmt.Errorf("%w: rollup %q: %w", ErrSection, r.Name(), err))
 	}
-	save := func(cut *core.Cut[E], _ *Manifest) ([]byte, error) {
-		list, unfolded, err := r.Past(cut)
+	none := s.store.Cut(0)
+	none.Close()
+	if _, _, err := r.Past(none); err != nil {
+		return wrap("attach", "", fmt.Errorf("%w: %w", ErrSection, err))
+	}
+	save := func(c *cuts[E], m *Manifest) ([]byte, error) {
+		p, err := pastOf(c, m, r, none)
 		if err != nil {
 			return nil, err
 		}
-		return encodePast(past[A]{list, unfolded})
+		return encodePast(p)
 	}
 	load := func(data []byte) error {
 		var p past[A]
@@ -118,7 +144,25 @@ func AttachRollup[E, A any](s *Saver[E], r *core.Rollup[E, A]) error {
 		}
 		return r.Inherit(p.Past, p.Unfolded)
 	}
-	return wrap("open", "", s.parts.add(attachment[E]{"rollup:" + r.Name(), save}, load))
+	return wrap("attach", "", s.parts.add(attachment[E]{"rollup:" + r.Name(), save, true}, load))
+}
+
+// pastOf collects what a rollup knows of the events that had left before the cuts, of those partitions that the manifest
+// has. Each answer counts what an earlier incarnation left unfolded; that of no partition counts only this.
+func pastOf[E, A any](c *cuts[E], m *Manifest, r *core.Rollup[E, A], none *core.Cut[E]) (past[A], error) {
+	_, inherited, err := r.Past(none)
+	p := past[A]{Unfolded: inherited}
+	for _, x := range c.pinned {
+		list, unfolded, e := r.Past(x.cut)
+		if e != nil {
+			err = e
+			break
+		}
+		p.Past = append(p.Past, list...)
+		p.Unfolded += unfolded - inherited
+	}
+	p.Past = slices.DeleteFunc(p.Past, func(x core.Past[A]) bool { return m.partition(x.Partition) == nil })
+	return p, err
 }
 
 // past is the section of a rollup.
@@ -133,13 +177,7 @@ func encodePast[A any](p past[A]) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// decodePast never panics, whatever the bytes are.
-func decodePast[A any](data []byte, p *past[A]) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = corrupt("%v", r)
-		}
-	}()
+func decodePast[A any](data []byte, p *past[A]) error {
 	r := bytes.NewReader(data)
 	if err := gob.NewDecoder(r).Decode(p); err != nil {
 		return corrupt("%w", err)

@@ -30,6 +30,7 @@ func (b *builder[E]) build(ctx context.Context) (*core.Store[E], error) {
 	o.KeyNames = names
 	o.Restore.PurgedBefore = b.m.PurgedBefore
 	if b.regrouped {
+		o.Epoch = core.Epoch{} // its sequences are others
 		o.Restore.Events, o.StartAt = b.regroup(ctx), b.beyond()
 		return core.New(*o)
 	}
@@ -42,9 +43,6 @@ func (b *builder[E]) build(ctx context.Context) (*core.Store[E], error) {
 				Capacity: p.Capacity, MaxAge: p.MaxAge, MaxBytes: p.MaxBytes, StartAt: p.First,
 			}})
 		}
-	}
-	if o.Epoch, err = b.r.claim(ctx, b.m); err != nil {
-		return nil, err
 	}
 	o.Restore.Events = b.blocks(ctx)
 	return core.New(*o)
@@ -62,21 +60,36 @@ func (b *builder[E]) fit() error {
 	}
 	keyed := o.Key != nil
 	added := len(b.m.Partitions) > 0 && b.m.Partitions[len(b.m.Partitions)-1].Number >= was.Fixed
+	// Where events were placed by hand, or by lanes, a key puts them elsewhere; without one they stay where they are.
+	elsewhere := keyed && !was.Keyed && fixed > 1
 	switch {
-	case was.Fixed == fixed && (was.Lanes > 0) == (o.Lanes > 0) && (was.Keyed == keyed || fixed == 1):
+	case was.Fixed == fixed && (was.Lanes > 0) == (o.Lanes > 0) && !elsewhere:
 		return nil
 	case o.Lanes > 0:
 		return fmt.Errorf("%w: the snapshot has no lanes; restore it without Lanes", ErrPartitions)
 	case added:
-		return fmt.Errorf("%w: %d instead of %d, and partitions were added, whose numbers would change", ErrPartitions, fixed, was.Fixed)
+		return fmt.Errorf("%w: %s, and partitions were added, whose numbers would change", ErrPartitions, b.differ(fixed))
 	case fixed > 1 && !keyed:
-		return fmt.Errorf("%w: %d instead of %d, and no Key says where events belong", ErrPartitions, fixed, was.Fixed)
+		return fmt.Errorf("%w: %s, and no Key says where events belong", ErrPartitions, b.differ(fixed))
 	}
 	b.regrouped = true
 	return nil
 }
 
-// decode returns the events of a frame, from the first one that the snapshot holds on.
+// differ says how the partitions of the snapshot differ from what the options make.
+func (b *builder[E]) differ(fixed int) string {
+	was := b.m.Layout
+	switch {
+	case was.Lanes > 0:
+		return fmt.Sprintf("the snapshot has %d lanes, the options make %d partitions", was.Lanes, fixed)
+	case was.Fixed != fixed:
+		return fmt.Sprintf("the snapshot has %d partitions, the options make %d", was.Fixed, fixed)
+	}
+	return fmt.Sprintf("the events of the %d partitions were placed without a key, the options have one", fixed)
+}
+
+// decode returns the events of a frame, from the first one that the snapshot holds on, and when they arrived, if that was
+// recorded.
 func (b *builder[E]) decode(p *Partition, f frame, dst []E) (events []E, arrived []int64, err error) {
 	r := &reader{rest: f.rest}
 	if f.kind == blockArrived {
@@ -85,8 +98,11 @@ func (b *builder[E]) decode(p *Partition, f frame, dst []E) (events []E, arrived
 			readInts(r, at[:min(len(at), groupSize)])
 		}
 	}
-	if r.err != nil {
+	switch {
+	case r.err != nil:
 		return nil, nil, r.err
+	case b.m.Layout.Arrival != (f.kind == blockArrived):
+		return nil, nil, corrupt("partition %d at %d: a block of kind %d in a snapshot with arrival %v", p.Number, f.first, f.kind, b.m.Layout.Arrival)
 	}
 	events, err = b.decodeEvents(dst[:0], r.rest, f.count)
 	if err != nil {
@@ -96,29 +112,40 @@ func (b *builder[E]) decode(p *Partition, f frame, dst []E) (events []E, arrived
 	if old := p.First - f.first; old < uint64(f.count) {
 		drop = int(old)
 	}
-	switch {
-	case !b.options.Arrival && (b.options.MaxAge == 0 || b.options.Time != nil):
-		arrived = nil
-	case arrived == nil: // the store that was saved did not record it: they arrived before it was
-		arrived = slices.Repeat([]int64{b.m.TakenAt.UnixNano()}, f.count)
-	}
 	if arrived != nil {
 		arrived = arrived[drop:]
 	}
 	return events[drop:], arrived, nil
 }
 
+// arrivals returns the times of arrival of n events as the store wants them.
+func (b *builder[E]) arrivals(arrived []int64, n int) []int64 {
+	switch {
+	case !b.options.Arrival && (b.options.MaxAge == 0 || b.options.Time != nil):
+		return nil
+	case len(arrived) == 0: // the store that was saved did not record it: they arrived before it was
+		return slices.Repeat([]int64{b.m.TakenAt.UnixNano()}, n)
+	}
+	return arrived
+}
+
+// decodeEvents calls the codec. The bytes are known to be those that were written, so a codec that cannot make sense of
+// them is another one, or the events' type has changed.
 func (b *builder[E]) decodeEvents(dst []E, src []byte, n int) (events []E, err error) {
+	codec := b.r.o.Codec.Name()
 	defer func() {
 		if r := recover(); r != nil {
-			err = corrupt("codec %q panicked: %v", b.r.o.Codec.Name(), r)
+			err = fmt.Errorf("%w: codec %q panicked: %v", ErrSchema, codec, r)
 		}
 	}()
 	events, err = b.r.o.Codec.Decode(dst, src, n)
-	if err == nil && len(events) != n {
-		err = corrupt("codec %q: %d events instead of %d", b.r.o.Codec.Name(), len(events), n)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: codec %q cannot read what is whole: %w", ErrSchema, codec, err)
+	case len(events) != n:
+		return nil, fmt.Errorf("%w: codec %q made %d events of %d", ErrSchema, codec, len(events), n)
 	}
-	return events, err
+	return events, nil
 }
 
 // blocks yields the events to where they were.
@@ -134,7 +161,7 @@ func (b *builder[E]) blocks(ctx context.Context) iter.Seq2[core.Block[E], error]
 			if cap(events) > cap(scratch) {
 				scratch = events[:0]
 			}
-			if !yield(core.Block[E]{Partition: p.Number, Events: events, Arrived: arrived}, nil) {
+			if !yield(core.Block[E]{Partition: p.Number, Events: events, Arrived: b.arrivals(arrived, len(events))}, nil) {
 				stopped = true
 				return context.Canceled
 			}

@@ -24,14 +24,19 @@ type Copied struct {
 	Objects   int   // copied
 	Present   int   // blobs that were there already, the same
 	Bytes     int64 // copied
+
+	Skipped []Skipped // snapshots that are damaged at the source, oldest first
 }
 
 // Copy copies snapshots from one place to another, of any two drivers, byte by byte, oldest first, and each manifest behind
 // the objects that it names: at every moment the target holds whole snapshots only. Every byte is compared with its
 // checksum on the way. It can be repeated after an interruption: what is there already is read and compared, not written
 // again. The target may hold snapshots that the source has not, if their ordinals differ; one that is different under the
-// same ordinal is ErrConflict. It takes the lease of the target, if there are leases. A final snapshot that was opened at the
-// source counts as opened at the target; one that was not should be opened in one place only, for its epoch goes on in each.
+// same ordinal is ErrConflict. It takes the lease of the target, if there are leases, and none of the source: what is pruned
+// there meanwhile is left out. A damaged snapshot is left out too, and Copy returns ErrCorrupt when it has copied the others.
+//
+// A final snapshot that was opened at the source counts as opened at the target; one that was not should be opened in one
+// place only, for its epoch goes on in each.
 func Copy(ctx context.Context, from, to sinks.BlobStore, o CopyOptions) (Copied, error) {
 	if o.Name == "" {
 		o.Name = DefaultName
@@ -39,15 +44,12 @@ func Copy(ctx context.Context, from, to sinks.BlobStore, o CopyOptions) (Copied,
 	if err := checkName(o.Name); err != nil {
 		return Copied{}, wrap("copy", "", fmt.Errorf("%w: name %q", ErrOption, o.Name))
 	}
-	lease, err := sinks.Hold(ctx, to, sinks.Claim{Owner: "copy"})
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	grip, err := acquire(ctx, to, "copy")
+	if err != nil {
 		return Copied{}, wrap("copy", "", err)
 	}
 	c := copier{from: from, to: to, o: o, seen: map[string]bool{}}
-	err = c.run(ctx)
-	if lease != nil {
-		err = errors.Join(err, lease.Close())
-	}
+	err = errors.Join(c.run(ctx), grip.close())
 	return c.done, wrap("copy", "", err)
 }
 
@@ -75,7 +77,7 @@ func (c *copier) run(ctx context.Context) error {
 	counted := map[string]bool{}
 	for _, s := range list {
 		if s.Err != nil {
-			return s.Err
+			continue
 		}
 		for _, o := range s.Manifest.Objects {
 			if !counted[o.Name] {
@@ -89,12 +91,36 @@ func (c *copier) run(ctx context.Context) error {
 		return err
 	}
 	for _, s := range list {
-		if err := c.snapshot(ctx, s.Ordinal, s.Manifest, slices.Contains(opened, s.Ordinal)); err != nil {
+		if s.Err == nil {
+			s.Err = c.snapshot(ctx, s.Ordinal, s.Manifest, slices.Contains(opened, s.Ordinal))
+		}
+		if err := c.skip(ctx, s); err != nil {
 			return err
 		}
 	}
+	var damaged []error
+	for _, s := range c.done.Skipped {
+		damaged = append(damaged, fmt.Errorf("snapshot %d: %w", s.Ordinal, s.Err))
+	}
+	return errors.Join(damaged...)
+}
+
+// skip returns an error that ends the copy, and notes one that says that the source is damaged, unless it is pruned by now.
+func (c *copier) skip(ctx context.Context, s VerifiedSnapshot) error {
+	if s.Manifest != nil && !(errors.Is(s.Err, errSource) && damaged(s.Err)) {
+		return s.Err
+	}
+	if errors.Is(s.Err, sinks.ErrNotFound) {
+		if gone, err := absent(ctx, c.from, manifestName(c.o.Name, s.Ordinal)); gone || err != nil {
+			return err
+		}
+	}
+	c.done.Skipped = append(c.done.Skipped, Skipped{s.Ordinal, s.Err})
 	return nil
 }
+
+// errSource marks what is wrong with the source of a copy.
+var errSource = errors.New("at the source")
 
 // snapshot copies one. The mark that somebody has opened it comes before the manifest, so that at no moment the epoch of a
 // final one could go on in both places.
@@ -105,7 +131,8 @@ func (c *copier) snapshot(ctx context.Context, ordinal uint64, m *Manifest, open
 		}
 	}
 	if opened {
-		if _, err := c.blob(ctx, openedName(c.o.Name, ordinal), func(io.Reader, int64) error { return nil }); err != nil {
+		_, err := c.blob(ctx, openedName(c.o.Name, ordinal), func(io.Reader, int64) error { return nil })
+		if err != nil && !errors.Is(err, ErrConflict) { // opened there as well, by somebody else
 			return err
 		}
 	}
@@ -144,9 +171,9 @@ func (c *copier) blob(ctx context.Context, name string, check func(io.Reader, in
 		err = check(bytes.NewReader(data), int64(len(data)))
 	}
 	if err != nil {
-		return false, wrap("copy", name, err)
+		return false, wrap("copy", name, fmt.Errorf("%w: %w", errSource, err))
 	}
-	err = c.to.Put(ctx, name, int64(len(data)), newBytes(data))
+	err = c.to.Put(ctx, name, int64(len(data)), bytes.NewReader(data))
 	switch {
 	case err == nil:
 		c.done.Bytes += int64(len(data))

@@ -19,11 +19,12 @@ var (
 	ErrNoValid = errors.New("no snapshot can be restored")
 	// ErrTooNew: a newer version of this package wrote it.
 	ErrTooNew = sinks.ErrTooNew
-	// ErrSchema: it was written under another Options.Schema, or with a codec of another name.
+	// ErrSchema: it was written under another Options.Schema, or with a codec of another name; or it is whole, and the
+	// codec cannot read it.
 	ErrSchema = errors.New("other schema")
 	// ErrPartitions: the store's partitions cannot take the events over.
 	ErrPartitions = errors.New("other partitions")
-	// ErrSection: a section that a snapshot holds is not attached, or one was attached too late or twice.
+	// ErrSection: a section that a snapshot holds is not attached or cannot be loaded, or a part cannot be attached or saved.
 	ErrSection = errors.New("section")
 	// ErrConflict: another writer has put something else in the same place.
 	ErrConflict = sinks.ErrConflict
@@ -35,7 +36,7 @@ var (
 
 // An Error says what failed where. Every error of this package is wrapped in exactly one.
 type Error struct {
-	Op     string // "open", "save", "restore", "prune", "verify", "copy"
+	Op     string // "open", "attach", "save", "restore", "prune", "list", "verify", "copy"
 	Object string // name of the blob, or empty
 	Err    error
 }
@@ -67,7 +68,7 @@ func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...)
 }
 
-// An UnsavedError lists what the final snapshot left out.
+// An UnsavedError lists what was in no snapshot when Close ended.
 type UnsavedError struct {
 	Partitions []int  // with events that are in no snapshot
 	Events     uint64 // in them
@@ -77,6 +78,9 @@ type UnsavedError struct {
 // Error names the partitions, a few of many, and the cause.
 func (e *UnsavedError) Error() string {
 	const most = 10
+	if len(e.Partitions) == 0 {
+		return fmt.Sprintf("no event is unsaved, but there is no final snapshot: %v", e.Err)
+	}
 	list := fmt.Sprint(e.Partitions[:min(most, len(e.Partitions))])
 	if n := len(e.Partitions) - most; n > 0 {
 		list += fmt.Sprintf(" and %d more", n)

@@ -50,6 +50,15 @@ func ordinalOf(rest string) (ordinal uint64, ok bool) {
 	return ordinal, err == nil && ordinal > 0 && rest[:digits] == fmt.Sprintf("%016x", ordinal)
 }
 
+// manifestOrdinal reads the ordinal from the name of a manifest; not ok if it is none of ours.
+func manifestOrdinal(name, blob string) (ordinal uint64, ok bool) {
+	rest, ok := strings.CutPrefix(blob, manifestPrefix(name))
+	if !ok || strings.Contains(rest, "-") {
+		return 0, false
+	}
+	return ordinalOf(rest)
+}
+
 // newWriter returns a random word.
 func newWriter() string {
 	var b [8]byte

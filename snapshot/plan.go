@@ -10,77 +10,82 @@ import (
 // A plan says what a snapshot takes over from the one before it and what it writes.
 type plan struct {
 	partitions []Partition // Blocks are those that are taken over, by the objects of the base
+	taken      []bool      // of partitions: the snapshot holds all that is pinned, not only what the base has of it
 	keys       Keys
-	names      []string // of the dictionary, those that are written
-	ranges     []span
+	names      []string // of the dictionary, the last ones: those that are written
+	version    uint64   // of the dictionary
+	spans      []span
 	postponed  int    // partitions with new events that MaxPending leaves for later
 	events     uint64 // to be written that no snapshot has
 }
 
-// A span is a run of new events of a partition, or of new names, to be written as blocks.
+// A span is a run of events of a partition, or of names, to be written as blocks of at most so many.
 type span struct {
 	at    int // index in plan.partitions; -1: names
 	first uint64
 	count uint64
+	block uint64
 }
 
 // planner makes plans against a base.
 type planner struct {
-	base    *Manifest                  // nil: everything is new
-	block   uint64                     // events per block
-	renamed bool                       // the dictionary was cleared since
-	limit   int                        // partitions; 0: all
-	savedAt func(partition int) uint64 // ordinal of the snapshot that took a partition on last
+	base    *Manifest                                   // nil: everything is new
+	keys    uint64                                      // version of the dictionary that the base has
+	limit   int                                         // partitions; 0: all
+	block   func(partition int, first, n uint64) uint64 // how many of the n events from first on make a block
+	savedAt func(partition int) uint64                  // ordinal of the snapshot that took a partition on last
 }
 
-// makePlan is called with a cut of the whole store, and resolves all of it.
-func makePlan[E any](p planner, cut *core.Cut[E], store *core.Store[E]) (*plan, error) {
+// A block is written anew together with newer events if it has at most this share of what these have. So the small blocks
+// at the end of a partition grow by half, at least, from each to the one before it, and by two thirds, at least, whenever
+// they are written: both their number and how often an event is written are logarithmic.
+const (
+	mergeShare = 3
+	mergeOf    = 2
+)
+
+// makePlan is called with cuts of the whole store.
+func makePlan[E any](p planner, c *cuts[E], store *core.Store[E]) *plan {
 	out := new(plan)
-	for _, number := range cut.Partitions() {
-		first, next, err := cut.Bounds(number)
-		if err != nil {
-			return nil, err
-		}
-		limits, err := store.Limits(number)
-		if err != nil {
-			continue // removed since the cut was opened
+	for _, number := range c.numbers {
+		first, next, err := c.bounds(number)
+		limits, removed := store.Limits(number)
+		if err != nil || removed != nil {
+			continue // removed since
 		}
 		out.partitions = append(out.partitions, Partition{
 			Number: number, First: first, Next: next,
 			Capacity: limits.Capacity, MaxAge: limits.MaxAge, MaxBytes: limits.MaxBytes,
 		})
 	}
-	chosen := p.choose(out)
+	out.taken = p.choose(out)
 	for i := range out.partitions {
-		p.partition(out, i, chosen == nil || chosen[i])
+		p.partition(out, i)
 	}
 	p.names(out, store.Keys())
-	return out, nil
+	return out
 }
 
-// choose picks the partitions with new events that were saved longest ago. nil: all.
-func (p planner) choose(out *plan) map[int]bool {
-	if p.limit == 0 {
-		return nil
-	}
+// choose picks the partitions that are taken on: all, or those whose new events have waited longest.
+func (p planner) choose(out *plan) []bool {
 	var changed []int
 	for i := range out.partitions {
 		if x := &out.partitions[i]; p.saved(x) != x.Next {
 			changed = append(changed, i)
 		}
 	}
-	if len(changed) <= p.limit {
-		return nil
+	taken := slices.Repeat([]bool{true}, len(out.partitions))
+	if p.limit == 0 || len(changed) <= p.limit {
+		return taken
 	}
 	slices.SortStableFunc(changed, func(a, b int) int {
 		return cmp.Compare(p.savedAt(out.partitions[a].Number), p.savedAt(out.partitions[b].Number))
 	})
 	out.postponed = len(changed) - p.limit
-	chosen := map[int]bool{}
-	for _, i := range changed[:p.limit] {
-		chosen[i] = true
+	for _, i := range changed[p.limit:] {
+		taken[i] = false
 	}
-	return chosen
+	return taken
 }
 
 // saved returns up to where the base has a partition's events; First if it has none of those that are there.
@@ -95,72 +100,144 @@ func (p planner) saved(x *Partition) uint64 {
 	return old.Next
 }
 
-// partition decides about one partition. One that is not chosen stays as the base has it.
-func (p planner) partition(out *plan, i int, chosen bool) {
+// partition decides about one partition. One that is not taken on stays as the base has it.
+func (p planner) partition(out *plan, i int) {
 	x := &out.partitions[i]
 	from := p.saved(x)
-	if p.base != nil && from != x.First {
-		x.Blocks = p.kept(p.base.partition(x.Number).Blocks, x.First)
+	if from != x.First {
+		x.Blocks = kept(p.base.partition(x.Number).Blocks, x.First)
 	}
-	if !chosen {
+	if !out.taken[i] {
 		x.Next = from
 		return
 	}
 	fresh := x.Next - from
-	out.events += fresh
 	if fresh == 0 {
 		return
 	}
-	for n := len(x.Blocks); n > 0; n-- { // small blocks are written anew with what follows
-		last := x.Blocks[n-1]
-		begin := last.First
-		if x.First-begin < uint64(last.Count) {
-			begin = x.First // the rest of it has left the store
-		}
-		if uint64(last.Count) > fresh || x.Next-begin > p.block {
+	out.events += fresh
+	block := p.block(x.Number, from, fresh)
+	for n := len(x.Blocks); n > 0; n-- {
+		last := clip(x.Blocks[n-1], x.First)
+		old := uint64(last.Count)
+		if old*mergeOf > fresh*mergeShare || old+fresh > block {
 			break
 		}
-		x.Blocks, fresh = x.Blocks[:n-1], x.Next-begin
+		x.Blocks, fresh = x.Blocks[:n-1], old+fresh
 	}
-	out.ranges = append(out.ranges, span{i, x.Next - fresh, fresh})
+	out.spans = append(out.spans, span{i, x.Next - fresh, fresh, block})
 }
 
 // kept returns the blocks that hold an event from first on.
-func (p planner) kept(blocks []Block, first uint64) []Block {
+func kept(blocks []Block, first uint64) []Block {
 	for i, b := range blocks {
-		// It ends behind first if first lies in it, or it begins behind first.
-		if first-b.First < uint64(b.Count) || int64(b.First-first) >= 0 {
+		if clip(b, first).Count > 0 {
 			return slices.Clone(blocks[i:])
 		}
 	}
 	return nil
 }
 
+// clip returns what is left of a block when a partition begins at first.
+func clip(b Block, first uint64) Block {
+	if gone := int64(first - b.First); gone > 0 {
+		gone = min(gone, int64(b.Count))
+		b.First, b.Count = b.First+uint64(gone), b.Count-int(gone)
+	}
+	return b
+}
+
 // names decides about the dictionary, which only grows, except when it is cleared: then it is written anew.
 func (p planner) names(out *plan, keys *core.Keys) {
 	old := 0
-	if p.base != nil && !p.renamed {
+	if out.version = keys.Version(); p.base != nil && out.version == p.keys {
 		old = p.base.Keys.Count
+		if keys.Len() == old && keys.Version() == p.keys {
+			out.keys = Keys{old, slices.Clone(p.base.Keys.Blocks)}
+			return
+		}
+	}
+	all := keys.Names()
+	for keys.Version() != out.version { // somebody clears it
+		out.version, old = keys.Version(), 0
+		all = keys.Names()
+	}
+	if old > 0 {
 		out.keys.Blocks = slices.Clone(p.base.Keys.Blocks)
-	}
-	if out.keys.Count = old; keys.Len() == old {
-		return
-	}
-	all := keys.Names() // of one moment, whoever clears the dictionary
-	if len(all) < old { // it was cleared just now; the next snapshot will know
-		return
 	}
 	count := len(all)
 	out.keys.Count = count
 	fresh := uint64(count - old)
+	if fresh == 0 {
+		return
+	}
 	for n := len(out.keys.Blocks); n > 0; n-- {
-		last := out.keys.Blocks[n-1]
-		if merged := uint64(last.Count) + fresh; uint64(last.Count) <= fresh && merged <= maxBlock {
-			out.keys.Blocks, fresh = out.keys.Blocks[:n-1], merged
-			continue
+		last := uint64(out.keys.Blocks[n-1].Count)
+		if last*mergeOf > fresh*mergeShare || last+fresh > maxBlock {
+			break
 		}
-		break
+		out.keys.Blocks, fresh = out.keys.Blocks[:n-1], last+fresh
 	}
 	out.names = all[uint64(count)-fresh:]
-	out.ranges = append(out.ranges, span{-1, uint64(count) + 1 - fresh, fresh})
+	out.spans = append(out.spans, span{-1, uint64(count) + 1 - fresh, fresh, maxBlock})
+}
+
+// An object of which less than this part is in use is not kept for the rest, and neither are small ones if they are many.
+// So the objects of a snapshot take a bounded multiple of what is in use, and there are not many more of them than large
+// ones would be.
+const (
+	sparseObject = 4
+	smallObject  = objectBytes / 16
+	smallObjects = 64
+)
+
+// compact adds to a plan the blocks that lie in objects which are not worth keeping. held tells how many events an object
+// was written with; 0: unknown.
+func (p planner) compact(out *plan, held func(object string) uint64) {
+	if p.base == nil {
+		return
+	}
+	leave := p.leave(out, held)
+	for i := range out.partitions {
+		x := &out.partitions[i]
+		x.Blocks = slices.DeleteFunc(x.Blocks, func(b Block) bool {
+			if !leave[b.Object] {
+				return false
+			}
+			b = clip(b, x.First)
+			out.spans = append(out.spans, span{i, b.First, uint64(b.Count), uint64(b.Count)})
+			return true
+		})
+	}
+}
+
+// leave chooses the objects that are not worth keeping. Those with names are kept: they are few.
+func (p planner) leave(out *plan, held func(object string) uint64) []bool {
+	used := make([]uint64, len(p.base.Objects))
+	for i := range out.partitions {
+		x := &out.partitions[i]
+		for _, b := range x.Blocks {
+			used[b.Object] += uint64(clip(b, x.First).Count)
+		}
+	}
+	for _, b := range out.keys.Blocks {
+		used[b.Object] = 0
+	}
+	leave := make([]bool, len(used))
+	var small []int
+	for i, n := range used {
+		switch o := &p.base.Objects[i]; {
+		case n == 0:
+		case n < held(o.Name)/sparseObject:
+			leave[i] = true
+		case o.Bytes < smallObject:
+			small = append(small, i)
+		}
+	}
+	if len(small) > smallObjects {
+		for _, i := range small {
+			leave[i] = true
+		}
+	}
+	return leave
 }

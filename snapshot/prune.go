@@ -16,33 +16,36 @@ type Pruned struct {
 	Snapshots int // manifests removed
 	Objects   int // that no snapshot needs any more
 	Kept      int // snapshots that are left
-	Doubtful  int // of them that cannot be read: as long as there is one, no object is removed
+	Doubtful  int // of them that cannot be read or lack an object: as long as there is one, no object is removed
 }
 
-// Prune removes all but the newest keep snapshots of a name, and the objects that none of those left needs. It never
-// removes the newest that is whole, nothing that it did not write, and no object as long as a snapshot that stays cannot
-// be read. keep 0 removes no snapshot. It takes the lease of the place, so it is refused while a Saver holds it.
+// Prune removes all but the newest keep snapshots of a name, and the objects that none of those left needs. Only those count
+// whose manifest can be read and whose objects are there and have the size that they should; what is in them is not read, that
+// is what Verify does. Others stay until there are keep newer ones that count. It removes nothing that it did not write, and no
+// object as long as there is doubt about any snapshot that stays. keep 0 removes no snapshot. It takes the lease of the place,
+// so it is refused while a Saver holds it.
 func Prune(ctx context.Context, blobs sinks.BlobStore, name string, keep int) (Pruned, error) {
 	if checkName(name) != nil || keep < 0 {
 		return Pruned{}, wrap("prune", "", fmt.Errorf("%w: name %q, keep %d", ErrOption, name, keep))
 	}
-	lease, err := sinks.Hold(ctx, blobs, sinks.Claim{Owner: "prune"})
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	grip, err := acquire(ctx, blobs, "prune")
+	if err != nil {
 		return Pruned{}, wrap("prune", "", err)
 	}
-	p := pruner{blobs: blobs, name: name, keep: keep, known: map[uint64][]string{}}
-	err = p.run(ctx)
-	if lease != nil {
-		err = errors.Join(err, lease.Close())
-	}
+	p := pruner{blobs: blobs, name: name, keep: keep, known: map[uint64][]Object{}}
+	err = errors.Join(p.run(ctx), grip.close())
 	return p.done, wrap("prune", "", err)
 }
 
-// prune is Prune behind a snapshot, with the turn held. Its failures are noted and harm nobody.
+// prune is Prune behind a snapshot, with the turn held. Its failures are noted and harm nobody. Should objects of the
+// snapshot have vanished, the next one writes everything.
 func (s *Saver[E]) prune(ctx context.Context) {
 	ctx, end := s.o.Observer.Start(ctx, "snapshot.prune")
-	p := pruner{blobs: s.blobs, name: s.o.Name, keep: s.o.Keep, known: s.kept}
+	p := pruner{blobs: s.blobs, name: s.o.Name, keep: s.o.Keep, known: s.known}
 	err := p.run(ctx)
+	if slices.Contains(p.lacking, s.ordinal) {
+		s.base, s.held = nil, nil
+	}
 	end(err, slog.String("name", s.o.Name), slog.Int("deleted", p.done.Snapshots), slog.Int("objects", p.done.Objects),
 		slog.Int("kept", p.done.Kept))
 	s.figures.note(func(t *Stats) {
@@ -57,11 +60,13 @@ func (s *Saver[E]) prune(ctx context.Context) {
 }
 
 type pruner struct {
-	blobs sinks.BlobStore
-	name  string
-	keep  int
-	known map[uint64][]string // objects of manifests by ordinal; it learns
-	done  Pruned
+	blobs   sinks.BlobStore
+	name    string
+	keep    int
+	known   map[uint64][]Object // of manifests by ordinal; it learns and forgets
+	there   map[string]int64    // sizes of the objects that there are
+	lacking []uint64            // ordinals of snapshots that lack an object
+	done    Pruned
 }
 
 func (p *pruner) run(ctx context.Context) error {
@@ -69,36 +74,54 @@ func (p *pruner) run(ctx context.Context) error {
 	if err != nil || len(ordinals) == 0 {
 		return err
 	}
+	if err := p.look(ctx); err != nil {
+		return err
+	}
 	stay, err := p.choose(ctx, ordinals)
 	if err != nil {
 		return err
 	}
-	p.done.Kept = len(ordinals) - stay
 	for _, ordinal := range ordinals[:stay] {
 		if err := p.blobs.Delete(ctx, manifestName(p.name, ordinal)); err != nil {
 			return err
 		}
-		delete(p.known, ordinal)
 		p.done.Snapshots++
 	}
-	if err := p.markers(ctx, ordinals[stay]); err != nil {
-		return err
+	for ordinal := range p.known {
+		if !slices.Contains(ordinals[stay:], ordinal) {
+			delete(p.known, ordinal)
+		}
+	}
+	if p.done.Kept = len(ordinals) - stay; p.done.Snapshots > 0 {
+		if err := p.markers(ctx, ordinals[stay]); err != nil {
+			return err
+		}
 	}
 	if p.done.Doubtful > 0 {
-		return fmt.Errorf("%w: %d snapshots cannot be read, so no object is removed", ErrCorrupt, p.done.Doubtful)
+		return fmt.Errorf("%w: %d snapshots cannot be read or lack objects, so no object is removed", ErrCorrupt, p.done.Doubtful)
 	}
 	return p.objects(ctx, ordinals[len(ordinals)-1])
+}
+
+// look lists the objects.
+func (p *pruner) look(ctx context.Context) error {
+	list, err := p.blobs.List(ctx, objectPrefix(p.name), "", 0)
+	p.there = make(map[string]int64, len(list))
+	for _, b := range list {
+		p.there[b.Name] = b.Size
+	}
+	return err
 }
 
 // choose returns the index of the oldest ordinal that stays, and reads the manifests from there on.
 func (p *pruner) choose(ctx context.Context, ordinals []uint64) (stay int, err error) {
 	valid := 0
 	for i, ordinal := range slices.Backward(ordinals) {
-		if p.known[ordinal] == nil {
+		if _, ok := p.known[ordinal]; !ok {
 			m, err := readManifest(ctx, p.blobs, p.name, ordinal)
 			switch {
 			case err == nil:
-				p.known[ordinal] = append([]string{}, m.objectNames()...)
+				p.known[ordinal] = m.Objects
 			case errors.Is(err, ErrCorrupt), errors.Is(err, ErrTooNew):
 				p.done.Doubtful++
 				continue
@@ -106,11 +129,26 @@ func (p *pruner) choose(ctx context.Context, ordinals []uint64) (stay int, err e
 				return 0, err
 			}
 		}
+		if !p.whole(ordinal) {
+			p.done.Doubtful++
+			p.lacking = append(p.lacking, ordinal)
+			continue
+		}
 		if valid++; valid == p.keep {
 			return i, nil
 		}
 	}
 	return 0, nil
+}
+
+// whole reports whether all objects of a snapshot are there, as far as a listing can tell.
+func (p *pruner) whole(ordinal uint64) bool {
+	for _, o := range p.known[ordinal] {
+		if size, ok := p.there[o.Name]; !ok || size != o.Bytes {
+			return false
+		}
+	}
+	return true
 }
 
 // markers removes the marks of snapshots before the given ordinal.
@@ -133,23 +171,17 @@ func (p *pruner) markers(ctx context.Context, oldest uint64) error {
 // objects removes those that no manifest names and that were written no later than the newest manifest: what is written
 // later belongs to a snapshot that is under way.
 func (p *pruner) objects(ctx context.Context, newest uint64) error {
-	used := map[string]bool{}
-	for _, names := range p.known {
-		for _, name := range names {
-			used[name] = true
+	for _, list := range p.known {
+		for _, o := range list {
+			delete(p.there, o.Name)
 		}
 	}
-	prefix := objectPrefix(p.name)
-	list, err := p.blobs.List(ctx, prefix, "", 0)
-	if err != nil {
-		return err
-	}
-	for _, b := range list {
-		rest := strings.TrimPrefix(b.Name, prefix)
-		if ordinal, ok := ordinalOf(rest); !ok || ordinal > newest || used[b.Name] || strings.Count(rest, "-") != 2 {
+	for name := range p.there {
+		rest := strings.TrimPrefix(name, objectPrefix(p.name))
+		if ordinal, ok := ordinalOf(rest); !ok || ordinal > newest || strings.Count(rest, "-") != 2 {
 			continue
 		}
-		if err := p.blobs.Delete(ctx, b.Name); err != nil {
+		if err := p.blobs.Delete(ctx, name); err != nil {
 			return err
 		}
 		p.done.Objects++

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"container/heap"
 	"context"
 	"iter"
 	"slices"
@@ -9,21 +10,18 @@ import (
 	"github.com/ephemera-go/ephemera/core"
 )
 
-// regroup yields the events to where their keys say in a store of other partitions. It reads all of them first. With a time
-// source they are merged by time, and so what leaves first is the oldest; events of one key keep their order, because
-// they come from one partition.
+// regroup yields the events to where their keys say in a store of other partitions. It reads all of them first. They are
+// merged by their time, or else by that of their arrival, so that what leaves first is the oldest; events of one partition
+// keep their order, and so do those of one key where keys had placed them. Without times it is partition after partition.
 func (b *builder[E]) regroup(ctx context.Context) iter.Seq2[core.Block[E], error] {
 	return func(yield func(core.Block[E], error) bool) {
 		lists := make([]run[E], len(b.m.Partitions))
-		for i := range lists {
-			lists[i].number = b.m.Partitions[i].Number
-		}
 		err := b.source.events(ctx, func(p *Partition, f frame) error {
 			events, arrived, err := b.decode(p, f, nil)
 			if err != nil {
 				return err
 			}
-			at, _ := slices.BinarySearchFunc(lists, p.Number, func(r run[E], n int) int { return r.number - n })
+			at, _ := slices.BinarySearchFunc(b.m.Partitions, p.Number, func(p Partition, n int) int { return p.Number - n })
 			lists[at].events = append(lists[at].events, events...)
 			lists[at].arrived = append(lists[at].arrived, arrived...)
 			return nil
@@ -42,9 +40,10 @@ func (b *builder[E]) regroup(ctx context.Context) iter.Seq2[core.Block[E], error
 
 // A run is what is left of one partition.
 type run[E any] struct {
-	number  int
 	events  []E
 	arrived []int64
+	next    time.Time // of the first event
+	number  int       // decides where times are equal
 }
 
 // merged yields blocks for the new partitions.
@@ -56,12 +55,12 @@ func (b *builder[E]) merged(lists []run[E]) iter.Seq[core.Block[E]] {
 			if len(o.events) == 0 {
 				return true
 			}
-			ok := yield(core.Block[E]{Partition: i, Events: o.events, Arrived: o.arrived})
+			ok := yield(core.Block[E]{Partition: i, Events: o.events, Arrived: b.arrivals(o.arrived, len(o.events))})
 			o.events, o.arrived = o.events[:0], o.arrived[:0]
 			return ok
 		}
-		for at := b.oldest(lists); at >= 0; at = b.oldest(lists) {
-			l := &lists[at]
+		for waiting := b.queue(lists); len(waiting) > 0; {
+			l := waiting[0]
 			to := 0
 			if b.options.Key != nil {
 				to = core.PartitionOf(b.options.Key(l.events[0]), len(out))
@@ -69,6 +68,12 @@ func (b *builder[E]) merged(lists []run[E]) iter.Seq[core.Block[E]] {
 			out[to].events, l.events = append(out[to].events, l.events[0]), l.events[1:]
 			if len(l.arrived) > 0 {
 				out[to].arrived, l.arrived = append(out[to].arrived, l.arrived[0]), l.arrived[1:]
+			}
+			if len(l.events) > 0 {
+				l.next = b.timeOf(l)
+				heap.Fix(&waiting, 0)
+			} else {
+				heap.Pop(&waiting)
 			}
 			if len(out[to].events) == core.MaxBatch && !send(to) {
 				return
@@ -82,25 +87,49 @@ func (b *builder[E]) merged(lists []run[E]) iter.Seq[core.Block[E]] {
 	}
 }
 
-// oldest returns the list whose next event is the oldest, or the first that is not empty if events have no times; -1 if all
-// are empty.
-func (b *builder[E]) oldest(lists []run[E]) int {
-	best, at := -1, time.Time{}
+// timeOf returns when the first event of a run happened; the same for all if that is not known.
+func (b *builder[E]) timeOf(l *run[E]) time.Time {
+	switch {
+	case b.options.Time != nil:
+		return b.options.Time(&l.events[0])
+	case len(l.arrived) > 0:
+		return time.Unix(0, l.arrived[0])
+	}
+	return time.Time{}
+}
+
+// queue returns the runs that are not empty, as a heap.
+func (b *builder[E]) queue(lists []run[E]) runs[E] {
+	var q runs[E]
 	for i := range lists {
-		l := &lists[i]
-		if len(l.events) == 0 {
-			continue
-		}
-		var t time.Time
-		switch {
-		case b.options.Time != nil:
-			t = b.options.Time(&l.events[0])
-		case len(l.arrived) > 0:
-			t = time.Unix(0, l.arrived[0])
-		}
-		if best < 0 || t.Before(at) {
-			best, at = i, t
+		if l := &lists[i]; len(l.events) > 0 {
+			l.number, l.next = i, b.timeOf(l)
+			q = append(q, l)
 		}
 	}
-	return best
+	heap.Init(&q)
+	return q
+}
+
+// runs is a heap: the run whose next event is the oldest comes first.
+type runs[E any] []*run[E]
+
+// Len, Less, Swap, Push and Pop are for package heap.
+func (q runs[E]) Len() int { return len(q) }
+
+func (q runs[E]) Less(i, j int) bool {
+	if c := q[i].next.Compare(q[j].next); c != 0 {
+		return c < 0
+	}
+	return q[i].number < q[j].number
+}
+
+func (q runs[E]) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+func (q *runs[E]) Push(x any) { *q = append(*q, x.(*run[E])) }
+
+func (q *runs[E]) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
 }

@@ -15,7 +15,7 @@ type Report struct {
 	Age        time.Duration // of the snapshot when it was restored: at most this much time is missing
 	Epoch      core.Epoch    // of the snapshot
 	Final      bool          // the snapshot was taken after the store was closed
-	NewEpoch   bool          // the store has an epoch of its own: what was appended behind the snapshot, if anything, is lost
+	NewEpoch   bool          // the store has an epoch of its own: events may have been appended that no snapshot has
 	Partitions int           // with at least one event
 	Events     uint64
 	Bytes      int64 // read
@@ -39,8 +39,13 @@ func (r Report) String() string {
 	}
 	s := fmt.Sprintf("snapshot %d of %s: %d events in %d partitions restored in %v", r.Ordinal,
 		r.TakenAt.UTC().Format(time.RFC3339), r.Events, r.Partitions, r.Took.Round(time.Millisecond))
-	if r.NewEpoch {
-		s += fmt.Sprintf("; it is not final: what was appended in the %v behind it is lost", r.Age.Round(time.Second))
+	switch {
+	case r.Regrouped:
+		s += "; regrouped by key, under new sequences"
+	case r.NewEpoch && r.Final:
+		s += "; a new epoch begins"
+	case r.NewEpoch:
+		s += fmt.Sprintf("; it is not final, so a new epoch begins: what was appended in the %v behind it is lost", r.Age.Round(time.Second))
 	}
 	for _, x := range r.Skipped {
 		s += fmt.Sprintf("; snapshot %d skipped: %v", x.Ordinal, x.Err)

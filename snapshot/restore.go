@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ephemera-go/ephemera/core"
 	"github.com/ephemera-go/ephemera/sinks"
@@ -27,7 +28,7 @@ func Load[E any](ctx context.Context, blobs sinks.BlobStore, store core.Options[
 
 // restore makes the Saver's store and notes what the places of the snapshot hold.
 func (s *Saver[E]) restore(ctx context.Context, options core.Options[E]) error {
-	r := restorer[E]{blobs: s.blobs, o: &s.o, options: options, writing: true}
+	r := restorer[E]{blobs: s.blobs, o: &s.o, options: options, writer: s.writer}
 	store, err := r.run(ctx)
 	if err != nil {
 		return err
@@ -40,30 +41,46 @@ func (s *Saver[E]) restore(ctx context.Context, options core.Options[E]) error {
 	}
 	s.store = store
 	s.start(r.manifest)
-	if m := r.manifest; m != nil {
-		s.lineage = m.Lineage
-		if r.report.NewEpoch {
-			s.lineage = slices.Concat(s.lineage, []Ancestor{ancestor(m)})
-			s.lineage = s.lineage[max(0, len(s.lineage)-maxLineage):]
-		}
-		if !r.report.Regrouped {
-			s.base, s.keys = m, store.Keys().Version()
-		}
-		s.parts.restored = map[string][]byte{}
-		for _, x := range m.Sections {
-			if !slices.Contains(s.o.Forget, x.Name) {
-				s.parts.restored[x.Name] = x.Data
-			}
+	m := r.manifest
+	if m == nil {
+		return nil
+	}
+	s.lineage = m.Lineage
+	if r.report.NewEpoch {
+		s.lineage = bounded(slices.Concat(s.lineage, []Ancestor{ancestor(m)}))
+	}
+	// What other partitions hold is no base, nor is what lacks the times of arrival that the store has now.
+	if !r.report.Regrouped && m.Layout == store.Layout() {
+		s.base, s.keys, s.held = m, store.Keys().Version(), r.held
+	}
+	s.parts.restored = map[string][]byte{}
+	for _, x := range m.Sections {
+		if !slices.Contains(s.o.Forget, x.Name) {
+			s.parts.restored[x.Name] = x.Data
 		}
 	}
 	return nil
+}
+
+const maxHorizons = 1 << 17 // in a lineage, about
+
+// bounded drops the oldest ancestors that are too many, or name too many partitions. The last one stays.
+func bounded(lineage []Ancestor) []Ancestor {
+	horizons := 0
+	for i, a := range slices.Backward(lineage) {
+		horizons += len(a.Next)
+		if last := i == len(lineage)-1; !last && (horizons > maxHorizons || len(lineage)-i > maxLineage) {
+			return lineage[i+1:]
+		}
+	}
+	return lineage
 }
 
 // ancestor remembers how far an epoch was kept.
 func ancestor(m *Manifest) Ancestor {
 	a := Ancestor{Epoch: m.Epoch}
 	for i := range m.Partitions {
-		if p := &m.Partitions[i]; p.Next != 0 {
+		if p := &m.Partitions[i]; p.Next != 0 || p.First != 0 {
 			a.Next = append(a.Next, AncestorHorizon{p.Number, p.Next})
 		}
 	}
@@ -75,11 +92,12 @@ type restorer[E any] struct {
 	blobs   sinks.BlobStore
 	o       *Options[E]
 	options core.Options[E]
-	writing bool // the caller will append to the store
+	writer  string // random word of the Saver that will append to the store; empty: nobody will
 
 	report   Report
 	manifest *Manifest
-	newest   uint64 // ordinal that the listing had
+	held     map[string]uint64 // events in its objects, those that are not used included
+	newest   uint64            // greatest ordinal that was ever used, as far as can be seen
 }
 
 // run returns nil without a snapshot, or if none is wanted.
@@ -87,16 +105,33 @@ func (r *restorer[E]) run(ctx context.Context) (store *core.Store[E], err error)
 	ctx, end := r.o.Observer.Start(ctx, "snapshot.restore")
 	defer func() { end(err, r.report.attributes()...) }()
 	begin := r.o.Clock()
-	ordinals, _, err := listOrdinals(ctx, r.blobs, manifestPrefix(r.o.Name))
+	for {
+		before := r.newest
+		store, err = r.pass(ctx)
+		// Somebody who takes snapshots meanwhile may have removed those that were listed.
+		if !errors.Is(err, ErrNoValid) || !errors.Is(err, sinks.ErrNotFound) || r.newest == before {
+			r.report.Took = max(0, r.o.Clock().Sub(begin))
+			return store, err
+		}
+	}
+}
+
+// pass tries what there is now, the newest first.
+func (r *restorer[E]) pass(ctx context.Context) (*core.Store[E], error) {
+	ordinals, foreign, err := listOrdinals(ctx, r.blobs, manifestPrefix(r.o.Name))
 	if err != nil {
 		return nil, err
+	}
+	if len(foreign) > 0 {
+		r.o.Logger.WarnContext(ctx, "snapshot: foreign names among the manifests", "names", foreign[:min(len(foreign), 10)])
 	}
 	if n := len(ordinals); n > 0 {
 		r.newest = ordinals[n-1]
 	}
 	if r.o.Restore.Fresh || len(ordinals) == 0 {
-		return nil, r.wanted(ordinals)
+		return nil, errors.Join(r.wanted(ordinals), r.orphaned(ctx, ordinals))
 	}
+	r.report.Skipped = nil
 	for _, ordinal := range slices.Backward(ordinals) {
 		if want := r.o.Restore.Ordinal; want > 0 && ordinal != want {
 			continue
@@ -105,9 +140,8 @@ func (r *restorer[E]) run(ctx context.Context) (store *core.Store[E], err error)
 		switch {
 		case err == nil && store == nil: // younger than wanted
 		case err == nil:
-			r.report.Took = r.o.Clock().Sub(begin)
 			return store, nil
-		case !errors.Is(err, ErrCorrupt) && !errors.Is(err, sinks.ErrNotFound):
+		case !damaged(err):
 			return nil, err // on doubt, do not go back to older data
 		default:
 			r.report.Skipped = append(r.report.Skipped, Skipped{ordinal, err})
@@ -122,6 +156,34 @@ func (r *restorer[E]) run(ctx context.Context) (store *core.Store[E], err error)
 		failures = append(failures, x.Err)
 	}
 	return nil, errors.Join(failures...)
+}
+
+// damaged tells that something is not what was written from everything else. What is whole and cannot be understood is
+// ErrSchema, even if a codec calls it damaged.
+func damaged(err error) bool {
+	return (errors.Is(err, ErrCorrupt) || errors.Is(err, sinks.ErrNotFound)) && !errors.Is(err, ErrSchema)
+}
+
+// orphaned refuses to begin empty where there were snapshots whose manifests are gone: only the first snapshot writes
+// objects before there is any manifest.
+func (r *restorer[E]) orphaned(ctx context.Context, ordinals []uint64) error {
+	if len(ordinals) > 0 {
+		return nil
+	}
+	prefix := objectPrefix(r.o.Name)
+	list, err := r.blobs.List(ctx, prefix, objectName(r.o.Name, 1, "z", 0), 0)
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		if ordinal, ok := ordinalOf(strings.TrimPrefix(b.Name, prefix)); ok {
+			r.newest = max(r.newest, ordinal)
+		}
+	}
+	if r.newest == 0 || r.o.Restore.Fresh {
+		return nil
+	}
+	return fmt.Errorf("%w: there are objects up to that of snapshot %d, and no manifest; nothing was deleted", ErrNoValid, r.newest)
 }
 
 // wanted returns an error if a certain snapshot is wanted that does not exist.
@@ -152,17 +214,42 @@ func (r *restorer[E]) try(ctx context.Context, ordinal uint64) (*core.Store[E], 
 		return fail(fmt.Errorf("%w: written with codec %q, schema %d; the options say %q, %d",
 			ErrSchema, m.Codec, m.Schema, r.o.Codec.Name(), r.o.Schema))
 	}
-	b := builder[E]{r: r, m: m, options: r.options, source: &source{blobs: r.blobs, m: m, progress: r.progress(m)}}
-	defer b.source.close()
-	store, err := b.build(ctx)
+	goesOn, err := r.mayGoOn(ctx, m)
 	if err != nil {
 		return fail(err)
 	}
-	r.manifest = m
+	store, err := r.build(ctx, m, goesOn)
+	if err != nil || !goesOn || store.Epoch() != m.Epoch {
+		return store, wrap("restore", manifestName(r.o.Name, ordinal), err)
+	}
+	// The mark comes last, so that a restart that fails until then costs no epoch.
+	if err = r.mark(ctx, m); err == nil {
+		return store, nil
+	}
+	_ = store.Close() // always nil
+	if !errors.Is(err, ErrConflict) {
+		return fail(err)
+	}
+	store, err = r.build(ctx, m, false) // somebody else was faster
+	return store, wrap("restore", manifestName(r.o.Name, ordinal), err)
+}
+
+// build makes a store of a manifest and reports what was restored. Its epoch goes on if it may.
+func (r *restorer[E]) build(ctx context.Context, m *Manifest, goesOn bool) (*core.Store[E], error) {
+	b := builder[E]{r: r, m: m, options: r.options, source: &source{blobs: r.blobs, m: m, progress: r.progress(m), held: map[string]uint64{}}}
+	defer b.source.close()
+	if goesOn {
+		b.options.Epoch = m.Epoch
+	}
+	store, err := b.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.manifest, r.held = m, b.source.held
 	r.report.Ordinal, r.report.TakenAt, r.report.Epoch, r.report.Final = m.Ordinal, m.TakenAt, m.Epoch, m.Final
-	r.report.Age, r.report.NewEpoch = r.o.Clock().Sub(m.TakenAt), store.Epoch() != m.Epoch
+	r.report.Age, r.report.NewEpoch = max(0, r.o.Clock().Sub(m.TakenAt)), store.Epoch() != m.Epoch
 	r.report.Regrouped, r.report.fixed = b.regrouped, store.Layout().Fixed
-	r.report.Events, r.report.Bytes = m.Events(), b.source.bytes
+	r.report.Events, r.report.Bytes, r.report.Partitions = m.Events(), b.source.bytes, 0
 	for i := range m.Partitions {
 		if m.Partitions[i].Events() > 0 {
 			r.report.Partitions++
@@ -201,23 +288,28 @@ func readManifest(ctx context.Context, blobs sinks.BlobStore, name string, ordin
 	return m, nil
 }
 
-// claim decides whether the epoch goes on: after a final snapshot, for the first who opens it.
-func (r *restorer[E]) claim(ctx context.Context, m *Manifest) (core.Epoch, error) {
-	if !r.writing || !m.Final || m.Ordinal != r.newest {
-		return core.Epoch{}, nil
+// mayGoOn tells whether the epoch of a snapshot may go on: after a final one, for the first who opens it to append.
+func (r *restorer[E]) mayGoOn(ctx context.Context, m *Manifest) (bool, error) {
+	if r.writer == "" || !m.Final || m.Ordinal != r.newest {
+		return false, nil
 	}
-	name := openedName(r.o.Name, m.Ordinal)
-	w := newBlobWriter(kindObject, None)
-	if _, err := w.add(objectHead(name, m.Epoch, m.Codec, m.Schema)); err != nil {
-		return core.Epoch{}, err
-	}
-	blob := w.finish()
-	err := r.blobs.Put(ctx, name, int64(len(blob)), newBytes(blob))
+	content, _, err := r.blobs.Open(ctx, openedName(r.o.Name, m.Ordinal))
 	switch {
 	case err == nil:
-		return m.Epoch, nil
-	case errors.Is(err, sinks.ErrExists):
-		return core.Epoch{}, nil
+		return false, content.Close()
+	case errors.Is(err, sinks.ErrNotFound):
+		return true, nil
 	}
-	return core.Epoch{}, wrap("open", name, err)
+	return false, err
+}
+
+// mark notes that a final snapshot was opened. It is ErrConflict if somebody else has done so.
+func (r *restorer[E]) mark(ctx context.Context, m *Manifest) error {
+	name := openedName(r.o.Name, m.Ordinal)
+	w := newBlobWriter(kindObject, None)
+	if _, err := w.add(appendText(objectHead(name, m.Epoch, m.Codec, m.Schema), r.writer)); err != nil {
+		return err
+	}
+	_, err := newPutter(r.blobs, r.o).put(ctx, nil, name, w.finish())
+	return err
 }

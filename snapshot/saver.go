@@ -1,11 +1,9 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,11 +17,12 @@ import (
 type Saver[E any] struct {
 	o      Options[E]
 	blobs  sinks.BlobStore
+	putter *putter
 	store  *core.Store[E]
 	report Report
-	lease  *sinks.Lease // ours to close; nil if given or none
+	grip   *grip
 	writer string       // random
-	object atomic.Int64 // number of the next object
+	object atomic.Int64 // number of the last object
 
 	turn chan struct{} // holds one token: who has it saves
 
@@ -32,25 +31,28 @@ type Saver[E any] struct {
 	keys    uint64    // version of the dictionary that base knows
 	ordinal uint64    // greatest that was ever seen
 	lineage []Ancestor
-	kept    map[uint64][]string // objects of the manifests that stay, by ordinal
+	known   map[uint64][]Object // objects of the manifests that stay, by ordinal
+	held    map[string]uint64   // events that the objects of base were written with; those that are absent are unknown
 
-	parts attachments[E]
-
-	eventBytes atomic.Uint64 // of one event in the codec's form; 0: unknown
-	retries    atomic.Uint64
-	figures    figures
+	parts   attachments[E]
+	figures figures
 
 	life    sync.Mutex // guards closed together with running
 	closed  bool
 	running sync.WaitGroup
-	quit    chan struct{}
+	quit    chan struct{}   // closed by Close: nothing new begins, and nothing is tried again
+	work    context.Context // ends when Close gives up waiting
+	kill    context.CancelFunc
 	closing sync.Once
 	result  error
+
+	stalled func() uint64 // for tests: events that a stalled writer hides
 }
 
 // Open restores a store from blobs, or makes an empty one if there is no snapshot, and returns what will save it. It owns
 // the store: closing the Saver closes it. The caller closes blobs, after the Saver. o.Epoch, StartAt, KeyNames and
-// Restore of the store's options come from the snapshot and must not be set; with lanes, so does their number.
+// Restore of the store's options come from the snapshot and must not be set; with lanes, so does their number. Capacity
+// and the other limits of the partitions that the store's options make are those of the options.
 //
 // Errors: ErrOption; sinks.ErrLeased while another Saver holds the place; ErrNoValid; ErrSchema; ErrPartitions; ErrTooNew;
 // and those of the store of blobs.
@@ -59,34 +61,21 @@ func Open[E any](ctx context.Context, blobs sinks.BlobStore, store core.Options[
 	if err := errors.Join(o.validate(), checkStoreOptions(&store)); err != nil {
 		return nil, wrap("open", "", err)
 	}
-	lease, err := acquire(ctx, blobs, &o)
+	grip, err := acquireAs(ctx, blobs, &o)
 	if err != nil {
 		return nil, wrap("open", "", err)
 	}
 	s := &Saver[E]{
-		o: o, blobs: blobs, lease: lease, writer: newWriter(), quit: make(chan struct{}),
-		turn: make(chan struct{}, 1), kept: map[uint64][]string{},
+		o: o, blobs: blobs, putter: newPutter(blobs, &o), grip: grip, writer: newWriter(), quit: make(chan struct{}),
+		turn: make(chan struct{}, 1), known: map[uint64][]Object{},
 	}
+	s.work, s.kill = context.WithCancel(context.Background())
 	s.turn <- struct{}{}
 	if err := s.restore(ctx, store); err != nil {
-		if lease != nil {
-			err = errors.Join(err, lease.Close())
-		}
-		return nil, wrap("open", "", err)
+		s.kill()
+		return nil, wrap("open", "", errors.Join(err, grip.close()))
 	}
 	return s, nil
-}
-
-// acquire takes the lease of the place. Stores of blobs without leases do without.
-func acquire[E any](ctx context.Context, blobs sinks.BlobStore, o *Options[E]) (*sinks.Lease, error) {
-	if o.NoLease || o.Lease != nil {
-		return nil, nil
-	}
-	lease, err := sinks.Hold(ctx, blobs, sinks.Claim{Owner: o.Owner})
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil, nil
-	}
-	return lease, err
 }
 
 func checkStoreOptions[E any](o *core.Options[E]) error {
@@ -105,51 +94,54 @@ func (s *Saver[E]) Store() *core.Store[E] { return s.store }
 func (s *Saver[E]) Report() Report { return s.report }
 
 // Run takes snapshots as Interval and MinEvents say, until the context ends or Close is called, and returns nil. What goes
-// wrong is in Stats and in the log; the next snapshot is tried all the same. With Manual it only waits.
+// wrong is in Stats and in the log, and a snapshot is tried again after a pause of Backoff, which goes on growing; only
+// when another Saver has taken over the place does Run end with an error. With Manual it only waits.
 func (s *Saver[E]) Run(ctx context.Context) error {
 	if !s.enter() {
-		return wrap("save", "", ErrClosed)
+		return nil // closed already
 	}
 	defer s.running.Done()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() { // Close ends what Run is doing
-		select {
-		case <-s.quit:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	t := s.newTriggers()
-	for t.wait(ctx) {
-		if err := s.Save(ctx); err != nil && ctx.Err() == nil {
-			t.failed()
+	t := newTriggers(s.o.Interval, uint64(s.o.MinEvents), s.o.Backoff, s.o.MaxAttempts, s.atRisk)
+	for t.wait(ctx, s.quit) {
+		taken, err := s.attempt(ctx)
+		switch {
+		case errors.Is(err, sinks.ErrFenced):
+			return wrap("save", "", err)
+		case err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed):
 			s.o.Logger.ErrorContext(ctx, "snapshot: not saved", "error", err)
-			if errors.Is(err, sinks.ErrFenced) {
-				return wrap("save", "", err) // never again
-			}
+			t.failed(err)
+		default:
+			t.succeeded(taken)
 		}
-		t.begin()
 	}
 	return nil
 }
 
 // Save takes a snapshot now, unless nothing has changed since the last one, and returns when it is durable. It waits for
-// one that is being taken.
+// one that is being taken. After Close it returns ErrClosed.
 func (s *Saver[E]) Save(ctx context.Context) error {
+	_, err := s.attempt(ctx)
+	return wrap("save", "", err)
+}
+
+// attempt is Save. It reports false if there was no need for a snapshot.
+func (s *Saver[E]) attempt(ctx context.Context) (taken bool, err error) {
 	if !s.enter() {
-		return wrap("save", "", ErrClosed)
+		return false, ErrClosed
 	}
 	defer s.running.Done()
 	select {
 	case <-s.turn:
 	case <-s.quit:
-		return wrap("save", "", ErrClosed)
+		return false, ErrClosed
 	case <-ctx.Done():
-		return wrap("save", "", ctx.Err())
+		return false, ctx.Err()
 	}
 	defer func() { s.turn <- struct{}{} }()
-	return wrap("save", "", s.save(ctx, false))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.work, cancel)()
+	return s.save(ctx, s.quit, false)
 }
 
 // enter reports false when the Saver is closed; else the caller does running.Done at the end.
@@ -163,33 +155,57 @@ func (s *Saver[E]) enter() bool {
 	return true
 }
 
-// Close closes the store, takes the final snapshot, gives the lease up and returns what went wrong: an *UnsavedError if
-// events are in no snapshot. It takes at most FinalTimeout. Later calls return the same.
+// Close closes the store, waits for a snapshot that is being taken, takes the final one, gives the lease up and returns
+// what went wrong: an *UnsavedError if the final snapshot does not hold everything. It takes at most FinalTimeout, even if
+// the store of blobs hangs; then calls that do not heed their contexts are left behind. Later calls return the same.
 func (s *Saver[E]) Close() error { return s.Shutdown(context.Background()) }
 
-// Shutdown is Close that ends with the context too.
+// Shutdown is Close that ends with the context too, or within a tenth of FinalTimeout after that.
 func (s *Saver[E]) Shutdown(ctx context.Context) error {
 	s.closing.Do(func() {
 		s.life.Lock()
 		s.closed = true
 		s.life.Unlock()
-		ctx, cancel := context.WithTimeout(ctx, s.o.FinalTimeout)
-		defer cancel()
 		close(s.quit)
 		_ = s.store.Close() // always nil
-		s.result = s.finish(ctx)
-		s.running.Wait()
-		if s.lease != nil {
-			s.result = errors.Join(s.result, s.lease.Close())
-		}
+		s.result = wrap("save", "", s.shutdown(ctx))
 	})
 	return s.result
+}
+
+// shutdown does what is left to do, in a time that does not depend on the store of blobs: for nine tenths of it the work may
+// go on, in the last one it may come to its end.
+func (s *Saver[E]) shutdown(ctx context.Context) error {
+	grace := s.o.FinalTimeout / 10
+	ctx, cancel := context.WithTimeout(ctx, s.o.FinalTimeout-grace)
+	defer cancel()
+	defer s.kill()
+	ended := make(chan error, 1)
+	go func() {
+		err := s.finish(ctx)
+		s.running.Wait()
+		ended <- errors.Join(err, s.grip.close())
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	s.kill()
+	last := time.NewTimer(grace)
+	defer last.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-last.C:
+		return s.unsaved(fmt.Errorf("the store of blobs hangs: %w", ctx.Err()))
+	}
 }
 
 // finish takes the last snapshot once nobody else does.
 func (s *Saver[E]) finish(ctx context.Context) error {
 	select {
-	case <-s.turn: // Run's own was told to end by quit
+	case <-s.turn:
 	case <-ctx.Done():
 		return s.unsaved(fmt.Errorf("a snapshot did not end in time: %w", ctx.Err()))
 	}
@@ -197,8 +213,11 @@ func (s *Saver[E]) finish(ctx context.Context) error {
 	if s.o.NoFinal {
 		return nil
 	}
-	if err := s.save(ctx, true); err != nil {
+	if _, err := s.save(ctx, nil, true); err != nil {
 		return s.unsaved(err)
+	}
+	if s.atRisk() > 0 {
+		return s.unsaved(errStalled)
 	}
 	return nil
 }
@@ -211,42 +230,19 @@ func (s *Saver[E]) unsaved(cause error) error {
 			u.Partitions, u.Events = append(u.Partitions, p.Partition), u.Events+p.AtRisk
 		}
 	}
-	return wrap("save", "", u)
+	return u
 }
 
-// hold makes sure that nobody has taken over. A lease of our own that could not be renewed for a while is taken again, if
-// nobody held it in between.
-func (s *Saver[E]) hold(ctx context.Context) error {
-	if l := s.o.Lease; l != nil {
-		return l.Err()
-	}
-	if s.lease == nil || s.lease.Err() == nil {
-		return nil
-	}
-	if err := s.lease.Err(); errors.Is(err, sinks.ErrFenced) {
-		return err
-	}
-	again, err := acquire(ctx, s.blobs, &s.o)
-	if err != nil {
-		return err
-	}
-	if again.Generation() != s.lease.Generation() {
-		return errors.Join(sinks.ErrFenced, again.Close())
-	}
-	s.lease = again // the old one has ended by itself, and giving it up would give up this one
-	return nil
-}
-
-// pause waits, unless the context ends first.
-func pause(ctx context.Context, d time.Duration) error {
+// pause waits, unless the context ends or stop is closed first.
+func pause(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
+	case <-stop:
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
-
-func newBytes(b []byte) io.Reader { return bytes.NewReader(b) }

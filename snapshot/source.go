@@ -19,6 +19,7 @@ type source struct {
 	reader   blobReader
 	bytes    int64
 	progress func(done int64)
+	held     map[string]uint64 // events by object, those that the manifest does not name included; nil: not wanted
 }
 
 func (s *source) close() { s.reader.close() }
@@ -53,8 +54,17 @@ func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) e
 	if size != o.Bytes {
 		return wrap("restore", o.Name, corrupt("%d bytes instead of %d", size, o.Bytes))
 	}
-	err = eachFrame(ctx, &s.reader, content, size, func(head []byte) error { return s.checkHead(head, o) }, yield)
-	s.bytes += size
+	events := uint64(0)
+	counted := func(f frame) error {
+		if f.kind != blockNames {
+			events += uint64(f.count)
+		}
+		return yield(f)
+	}
+	err = eachFrame(ctx, &s.reader, content, size, func(head []byte) error { return s.checkHead(head, o) }, counted)
+	if s.bytes += size; s.held != nil {
+		s.held[o.Name] = events
+	}
 	if s.progress != nil {
 		s.progress(s.bytes)
 	}

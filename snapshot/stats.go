@@ -45,19 +45,54 @@ type PartitionStats struct {
 type figures struct {
 	mu         sync.Mutex
 	total      Stats
-	partitions map[int]*PartitionStats // Partition, Head, Buffered, AtRisk and Age are not kept
+	partitions map[int]*partitionFigures
 }
 
-func (f *figures) partition(number int) *PartitionStats {
+type partitionFigures struct {
+	PartitionStats     // Partition, Head, Buffered, AtRisk and Age are not kept
+	eventBytes     int // of one event in the codec's form; 0: unknown
+}
+
+// partition returns what is kept of a partition, which had no event before start. figures are locked.
+func (f *figures) partition(number int, start uint64) *partitionFigures {
 	if f.partitions == nil {
-		f.partitions = map[int]*PartitionStats{}
+		f.partitions = map[int]*partitionFigures{}
 	}
 	p := f.partitions[number]
 	if p == nil {
-		p = new(PartitionStats)
+		p = &partitionFigures{PartitionStats: PartitionStats{Saved: start}}
 		f.partitions[number] = p
 	}
 	return p
+}
+
+// size notes how many bytes an event of a partition takes.
+func (f *figures) size(partition, bytes int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.partitions[partition]; p != nil {
+		p.eventBytes = bytes
+	}
+}
+
+// sizeOf returns what size noted, or 0.
+func (f *figures) sizeOf(partition int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.partitions[partition]; p != nil {
+		return p.eventBytes
+	}
+	return 0
+}
+
+// savedUnder returns the ordinal of the snapshot that took a partition on last, or 0.
+func (f *figures) savedUnder(partition int) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.partitions[partition]; p != nil {
+		return p.SavedUnder
+	}
+	return 0
 }
 
 // note changes the totals.
@@ -76,8 +111,8 @@ func (s *Saver[E]) start(m *Manifest) {
 		f.total.Ordinal, f.total.TakenAt = m.Ordinal, m.TakenAt
 	}
 	for _, number := range s.store.PartitionNumbers() {
-		p := f.partition(number)
-		p.Saved, _ = s.store.Next(number)
+		next, _ := s.store.Next(number)
+		p := f.partition(number, next)
 		if m != nil {
 			p.SavedAt = m.TakenAt
 		}
@@ -103,8 +138,8 @@ func (s *Saver[E]) succeed(m *Manifest, w *writer[E], bytes uint64) {
 	}
 	for i := range m.Partitions {
 		x := &m.Partitions[i]
-		p := f.partition(x.Number)
-		if p.Saved == x.Next && p.SavedUnder > 0 {
+		p := f.partition(x.Number, s.startOf(x.Number))
+		if !w.plan.taken[i] || p.Saved == x.Next && p.SavedUnder > 0 {
 			continue
 		}
 		p.Since, p.Saved = x.Next-p.Saved, x.Next
@@ -125,13 +160,13 @@ func (s *Saver[E]) fail(err error, w *writer[E]) {
 	defer f.mu.Unlock()
 	f.total.Failures++
 	f.total.LastError = err
-	if w == nil {
-		return
-	}
-	for _, r := range w.plan.ranges {
-		if r.at >= 0 {
-			p := f.partition(w.plan.partitions[r.at].Number)
-			p.Failures++
+	for _, number := range s.store.PartitionNumbers() {
+		p := f.partition(number, s.startOf(number))
+		if s.head(number) == p.Saved {
+			continue
+		}
+		p.Failures++
+		if w != nil {
 			p.Attempts = w.tries
 		}
 	}
@@ -152,11 +187,16 @@ func (s *Saver[E]) saved(number int) uint64 {
 	if p := s.figures.partitions[number]; p != nil {
 		return p.Saved
 	}
+	return s.startOf(number)
+}
+
+// startOf returns the first sequence that a partition ever had; 0 if it was removed.
+func (s *Saver[E]) startOf(number int) uint64 {
 	limits, _ := s.store.Limits(number)
 	return limits.StartAt
 }
 
-// head is 0 for a partition that was removed just now, and so is saved.
+// head is what saved is for a partition that was removed just now.
 func (s *Saver[E]) head(number int) uint64 {
 	next, err := s.store.Next(number)
 	if err != nil {
@@ -171,7 +211,7 @@ func (s *Saver[E]) Stats() Stats {
 	s.figures.mu.Lock()
 	defer s.figures.mu.Unlock()
 	t := s.figures.total
-	t.AtRisk, t.Retries = risk, s.retries.Load()
+	t.AtRisk, t.Retries = risk, s.putter.retries.Load()
 	if !t.TakenAt.IsZero() {
 		t.Age = max(0, s.o.Clock().Sub(t.TakenAt))
 	}
@@ -180,24 +220,31 @@ func (s *Saver[E]) Stats() Stats {
 
 // PartitionStats returns the counters of every partition, by ascending numbers. It copies no events.
 func (s *Saver[E]) PartitionStats() []PartitionStats {
-	cut := s.store.Cut()
-	defer cut.Close()
 	now := s.o.Clock()
-	s.figures.mu.Lock()
-	defer s.figures.mu.Unlock()
 	var list []PartitionStats
-	for _, number := range cut.Partitions() {
-		first, next, _ := cut.Bounds(number)
-		x := PartitionStats{Saved: s.saved(number)}
-		if p := s.figures.partitions[number]; p != nil {
-			x = *p
+	for _, number := range s.store.PartitionNumbers() {
+		cut := s.store.Cut(number)
+		first, next, err := cut.Bounds(number)
+		cut.Close()
+		if err != nil {
+			continue // removed since
 		}
-		x.Partition, x.Head, x.Buffered = number, s.head(number), next-first
-		x.AtRisk = x.Head - x.Saved
-		if !x.SavedAt.IsZero() {
-			x.Age = max(0, now.Sub(x.SavedAt))
-		}
-		list = append(list, x)
+		list = append(list, s.partitionStats(number, next-first, now))
 	}
 	return list
+}
+
+func (s *Saver[E]) partitionStats(number int, buffered uint64, now time.Time) PartitionStats {
+	s.figures.mu.Lock()
+	defer s.figures.mu.Unlock()
+	x := PartitionStats{Saved: s.saved(number)}
+	if p := s.figures.partitions[number]; p != nil {
+		x = p.PartitionStats
+	}
+	x.Partition, x.Head, x.Buffered = number, s.head(number), buffered
+	x.AtRisk = x.Head - x.Saved
+	if !x.SavedAt.IsZero() {
+		x.Age = max(0, now.Sub(x.SavedAt))
+	}
+	return x
 }

@@ -5,14 +5,19 @@ import (
 	"time"
 )
 
-// triggers say when Run takes a snapshot.
+// triggers say when Run takes a snapshot. They go by a clock that does not jump.
 type triggers struct {
-	interval  time.Duration
-	events    uint64
-	appended  func() (events uint64, cost time.Duration)
-	retry     time.Duration
+	interval time.Duration // 0: off
+	events   uint64        // 0: off
+	backoff  Backoff
+	attempts int
+	appended func() uint64 // events since the last snapshot
+
 	begun     time.Time // of the interval
-	notBefore time.Time // after a failure
+	failures  int       // in a row
+	again     bool      // the last try has failed, and another one may help
+	notBefore time.Time // of the next try
+	silence   time.Time // until then events do not count
 }
 
 // The number of events is looked at this often, or more rarely where looking takes more than a thousandth of the time.
@@ -21,50 +26,72 @@ const (
 	lookShare = 1000
 )
 
-func (s *Saver[E]) newTriggers() *triggers {
-	t := &triggers{interval: s.o.Interval, events: uint64(s.o.MinEvents), appended: s.appended, retry: s.o.Backoff.Delay(s.o.MaxAttempts)}
-	t.begin()
-	return t
+func newTriggers(interval time.Duration, events uint64, b Backoff, attempts int, appended func() uint64) *triggers {
+	return &triggers{interval: interval, events: events, backoff: b, attempts: attempts, appended: appended, begun: time.Now()}
 }
 
-// begin starts the interval anew.
-func (t *triggers) begin() { t.begun = time.Now() }
+// failed makes the next try come after a pause, which goes on growing from where those within the last try ended. Where
+// trying again is useless, the next one waits for a trigger.
+func (t *triggers) failed(err error) {
+	t.begun = time.Now()
+	t.failures++
+	t.again = !permanent(err)
+	t.notBefore = t.begun.Add(t.backoff.Delay(t.attempts + t.failures - 1))
+}
 
-// failed keeps the number of events from starting the next try at once.
-func (t *triggers) failed() { t.notBefore = time.Now().Add(t.retry) }
+// succeeded begins the interval anew. If there was nothing to take, for a writer has stalled in front of the events that
+// were appended, they are not looked at for a while.
+func (t *triggers) succeeded(taken bool) {
+	t.begun, t.failures, t.again = time.Now(), 0, false
+	if !taken && t.events > 0 && t.appended() >= t.events {
+		t.silence = t.begun.Add(t.backoff.Delay(t.attempts))
+	}
+}
 
-// wait returns true when a snapshot is due, false when the context ends.
-func (t *triggers) wait(ctx context.Context) bool {
+// wait returns true when a snapshot is due, false when the context ends or quit is closed.
+func (t *triggers) wait(ctx context.Context, quit <-chan struct{}) bool {
 	for {
-		due, look := t.begun.Add(t.interval), time.Duration(0)
-		if t.events > 0 {
-			n, cost := t.appended()
-			if n >= t.events && !time.Now().Before(t.notBefore) {
-				return true
-			}
-			look = max(lookEvery, cost*lookShare)
-		}
-		if t.interval > 0 {
-			rest := time.Until(due)
-			if rest <= 0 {
-				return true
-			}
-			if look == 0 || rest < look {
-				look = rest
-			}
-		}
-		if look == 0 { // no trigger at all
-			<-ctx.Done()
+		rest, due := t.look()
+		if ctx.Err() != nil {
 			return false
 		}
-		if pause(ctx, look) != nil {
+		if due {
+			return true
+		}
+		if pause(ctx, quit, rest) != nil {
 			return false
 		}
 	}
 }
 
-// appended returns how many events were appended since the last snapshot, and how long it took to look.
-func (s *Saver[E]) appended() (events uint64, cost time.Duration) {
+// forever is longer than any program runs.
+const forever = 1 << 62 * time.Nanosecond
+
+// look reports whether a snapshot is due, and if not, how long it is good to know that.
+func (t *triggers) look() (rest time.Duration, due bool) {
 	begin := time.Now()
-	return s.atRisk(), time.Since(begin)
+	if early := t.notBefore.Sub(begin); early > 0 {
+		return early, false
+	}
+	if t.again {
+		return 0, true
+	}
+	rest = forever
+	switch silent := t.silence.Sub(begin); {
+	case t.events == 0:
+	case silent > 0:
+		rest = silent
+	case t.appended() >= t.events:
+		return 0, true
+	default:
+		rest = max(lookEvery, time.Since(begin)*lookShare)
+	}
+	if t.interval > 0 {
+		left := t.interval - time.Since(t.begun)
+		if left <= 0 {
+			return 0, true
+		}
+		rest = min(rest, left)
+	}
+	return rest, false
 }

@@ -109,7 +109,35 @@ func (v *verifier) run(ctx context.Context) error {
 			s.Err = v.compare(s.Manifest)
 		}
 	}
+	if err := v.forgetPruned(ctx); err != nil {
+		return err
+	}
 	return v.others(ctx)
+}
+
+// forgetPruned drops snapshots that lack an object because they were removed while they were read.
+func (v *verifier) forgetPruned(ctx context.Context) (err error) {
+	v.found.Snapshots = slices.DeleteFunc(v.found.Snapshots, func(s VerifiedSnapshot) bool {
+		if err != nil || !errors.Is(s.Err, sinks.ErrNotFound) {
+			return false
+		}
+		var gone bool
+		gone, err = absent(ctx, v.blobs, manifestName(v.name, s.Ordinal))
+		return gone
+	})
+	return err
+}
+
+// absent reports whether there is no blob of that name.
+func absent(ctx context.Context, blobs sinks.BlobStore, name string) (bool, error) {
+	content, _, err := blobs.Open(ctx, name)
+	if errors.Is(err, sinks.ErrNotFound) {
+		return true, nil
+	}
+	if err == nil {
+		_ = content.Close()
+	}
+	return false, err
 }
 
 func (v *verifier) readAll(ctx context.Context) error {
@@ -168,9 +196,13 @@ func (o *objectState) check(ctx context.Context, b *blobReader, content io.Reade
 
 // compare holds a manifest against what its objects hold.
 func (v *verifier) compare(m *Manifest) error {
-	for i := range m.Objects {
-		if err := v.objects[m.Objects[i].Name].err; err != nil {
-			return err
+	for _, o := range m.Objects {
+		x := v.objects[o.Name]
+		if x.err != nil {
+			return x.err
+		}
+		if x.Object != o || x.codec != m.Codec || x.schema != m.Schema {
+			return wrap("verify", o.Name, corrupt("snapshots differ about its size, epoch, codec or schema"))
 		}
 	}
 	check := func(names bool, partition int, blocks []Block) error {
@@ -212,7 +244,27 @@ func (v *verifier) others(ctx context.Context) error {
 	return nil
 }
 
-// List returns the manifests of a name, oldest first. Those that cannot be read come with their error.
+// Names returns the names under which there are snapshots in a place, or were begun, ascending.
+func Names(ctx context.Context, blobs sinks.BlobStore) ([]string, error) {
+	var names []string
+	for after := ""; ; {
+		list, err := blobs.List(ctx, "", after, 1)
+		if err != nil {
+			return nil, wrap("list", "", err)
+		}
+		if len(list) == 0 {
+			return names, nil
+		}
+		name, rest, _ := strings.Cut(list[0].Name, "/")
+		if strings.HasPrefix(rest, "manifests/") || strings.HasPrefix(rest, "objects/") || strings.HasPrefix(rest, "opened/") {
+			names, after = append(names, name), name+"0" // which is behind all that begins with name and a slash
+			continue
+		}
+		after = list[0].Name
+	}
+}
+
+// List returns the manifests of a name, oldest first. Those that are damaged or too new come with their error.
 func List(ctx context.Context, blobs sinks.BlobStore, name string) ([]VerifiedSnapshot, error) {
 	if checkName(name) != nil {
 		return nil, wrap("list", "", fmt.Errorf("%w: name %q", ErrOption, name))
@@ -224,8 +276,11 @@ func List(ctx context.Context, blobs sinks.BlobStore, name string) ([]VerifiedSn
 	var list []VerifiedSnapshot
 	for _, ordinal := range ordinals {
 		m, err := readManifest(ctx, blobs, name, ordinal)
-		if errors.Is(err, sinks.ErrNotFound) {
+		switch {
+		case errors.Is(err, sinks.ErrNotFound):
 			continue // pruned since it was listed
+		case err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooNew):
+			return nil, wrap("list", "", err)
 		}
 		list = append(list, VerifiedSnapshot{ordinal, m, err})
 	}

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 
 	"github.com/ephemera-go/ephemera/core"
-	"github.com/ephemera-go/ephemera/sinks"
 )
 
 const (
@@ -28,21 +26,21 @@ const (
 	blockNames   = 2 // of the dictionary
 )
 
-// A writer encodes the ranges of a plan into objects and puts these, several at once.
+// A writer encodes the spans of a plan into objects and puts these, several at once.
 type writer[E any] struct {
 	s     *Saver[E]
-	cut   *core.Cut[E]
+	cuts  *cuts[E]
 	plan  *plan
-	name  func() string // of the next object
-	tries int           // greatest number that a blob took
-
-	keysVersion uint64 // of the dictionary, before the plan was made
-	report      func(events uint64)
+	stop  <-chan struct{} // ends it before the next try of a blob
+	name  func() string   // of the next object
+	total int64           // events to be written
 
 	mu      sync.Mutex
+	done    int64
 	jobs    []job
 	placed  []placement
 	objects []Object
+	tries   int // greatest number that a blob took
 	bytes   int64
 	err     error
 }
@@ -61,20 +59,20 @@ type placement struct {
 	sum    uint32
 }
 
-// run writes everything and completes the plan's partitions and names. On an error nothing of the plan may be used; what
-// was put already is swept later.
+// run writes everything. On an error nothing of it may be used; what was put already is swept later.
 func (w *writer[E]) run(ctx context.Context) error {
-	for _, r := range w.plan.ranges {
-		limit := uint64(maxBlock)
-		if r.at >= 0 {
-			limit = w.s.blockEvents()
-		}
+	for _, r := range w.plan.spans {
 		for r.count > 0 {
-			n := min(r.count, limit)
+			n := min(r.count, r.block, maxBlock)
 			w.jobs = append(w.jobs, job{r.at, r.first, int(n)})
 			r.first, r.count = r.first+n, r.count-n
+			if r.at >= 0 {
+				w.total += int64(n)
+				w.cuts.need(w.number(r.at))
+			}
 		}
 	}
+	w.cuts.closeIdle()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var workers sync.WaitGroup
@@ -89,6 +87,8 @@ func (w *writer[E]) run(ctx context.Context) error {
 	workers.Wait()
 	return w.err
 }
+
+func (w *writer[E]) number(at int) int { return w.plan.partitions[at].Number }
 
 func (w *writer[E]) fail(err error) {
 	w.mu.Lock()
@@ -113,38 +113,22 @@ func (w *writer[E]) take() (j job, ok bool) {
 func (w *writer[E]) work(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: codec %q panicked: %v", ErrOption, w.s.o.Codec.Name(), r)
+			err = fmt.Errorf("%w: codec %q or Progress panicked: %v", ErrOption, w.s.o.Codec.Name(), r)
 		}
 	}()
-	b := newBlobWriter(kindObject, w.s.o.Compression)
-	scratch := &encoder[E]{}
-	var here []placement
-	name := ""
+	o := objectWriter[E]{w: w, blob: newBlobWriter(kindObject, w.s.o.Compression)}
 	for {
 		j, ok := w.take()
-		if ok && name == "" {
-			name = w.name()
-			b.reset(kindObject)
-			if _, err := b.add(objectHead(name, w.s.store.Epoch(), w.s.o.Codec.Name(), w.s.o.Schema)); err != nil {
-				return err
-			}
-		}
 		if ok {
-			raw, err := w.encode(scratch, j)
-			if err != nil {
+			if err := o.add(j); err != nil {
 				return err
 			}
-			sum, err := b.add(raw)
-			if err != nil {
-				return err
-			}
-			here = append(here, placement{j, name, sum})
 		}
-		if name != "" && (!ok || b.size() >= objectBytes) {
-			if err := w.put(ctx, name, b.finish(), here); err != nil {
+		if len(o.blocks) > 0 && (!ok || o.blob.size() >= objectBytes) {
+			if err := w.put(ctx, o.name, o.blob.finish(), o.blocks); err != nil {
 				return err
 			}
-			name, here = "", here[:0]
+			o.blocks = o.blocks[:0]
 		}
 		if !ok {
 			return nil
@@ -164,7 +148,7 @@ func objectHead(name string, epoch core.Epoch, codec string, schema uint32) []by
 }
 
 func (w *writer[E]) put(ctx context.Context, name string, blob []byte, blocks []placement) error {
-	tries, err := w.s.put(ctx, name, blob)
+	tries, err := w.s.putter.put(ctx, w.stop, name, blob)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tries = max(w.tries, tries)
@@ -176,116 +160,153 @@ func (w *writer[E]) put(ctx context.Context, name string, blob []byte, blocks []
 	w.bytes += int64(len(blob))
 	for _, p := range blocks {
 		if p.at >= 0 {
-			w.report(uint64(p.count))
+			w.done += int64(p.count)
 		}
+	}
+	if f := w.s.o.Progress; f != nil {
+		f(Progress{"save", w.done, w.total})
 	}
 	return nil
 }
 
-// complete enters where the new blocks lie, behind those that are taken over from the base.
+// complete enters into a manifest where all blocks lie, those that are taken over from the base and the new ones.
 func (w *writer[E]) complete(m, base *Manifest) {
 	objects := map[string]Object{}
 	for _, o := range w.objects {
 		objects[o.Name] = o
 	}
-	used := func(blocks []Block) {
-		for _, b := range blocks {
+	lists := []*[]Block{&m.Keys.Blocks}
+	for i := range m.Partitions {
+		lists = append(lists, &m.Partitions[i].Blocks)
+	}
+	for _, list := range lists {
+		for _, b := range *list {
 			o := base.Objects[b.Object]
 			objects[o.Name] = o
 		}
-	}
-	used(m.Keys.Blocks)
-	for i := range m.Partitions {
-		used(m.Partitions[i].Blocks)
 	}
 	index := map[string]int{}
 	for i, name := range slices.Sorted(maps.Keys(objects)) {
 		m.Objects, index[name] = append(m.Objects, objects[name]), i
 	}
-	moved := func(blocks []Block) {
-		for i := range blocks {
-			blocks[i].Object = index[base.Objects[blocks[i].Object].Name]
+	for _, list := range lists {
+		for i := range *list {
+			b := &(*list)[i]
+			b.Object = index[base.Objects[b.Object].Name]
 		}
 	}
-	moved(m.Keys.Blocks)
-	for i := range m.Partitions {
-		moved(m.Partitions[i].Blocks)
-	}
-	slices.SortFunc(w.placed, func(a, b placement) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.first-w.low(a.at), b.first-w.low(b.at)))
-	})
 	for _, p := range w.placed {
-		b := Block{index[p.object], p.first, p.count, p.sum}
-		if p.at < 0 {
-			m.Keys.Blocks = append(m.Keys.Blocks, b)
-		} else {
-			m.Partitions[p.at].Blocks = append(m.Partitions[p.at].Blocks, b)
+		list := lists[p.at+1]
+		*list = append(*list, Block{index[p.object], p.first, p.count, p.sum})
+	}
+	for i, list := range lists {
+		first := uint64(1)
+		if i > 0 {
+			first = m.Partitions[i-1].First
+		}
+		slices.SortFunc(*list, func(a, b Block) int { // sequences may wrap around
+			return cmp.Compare(int64(a.First-first), int64(b.First-first))
+		})
+	}
+}
+
+// held returns how many events each new object was written with.
+func (w *writer[E]) held() map[string]uint64 {
+	held := map[string]uint64{}
+	for _, p := range w.placed {
+		if p.at >= 0 {
+			held[p.object] += uint64(p.count)
 		}
 	}
+	return held
 }
 
-// low is the sequence that those of a partition are compared from, because they may wrap around.
-func (w *writer[E]) low(at int) uint64 {
-	if at < 0 {
-		return 1
-	}
-	return w.plan.partitions[at].First
-}
-
-// encoder is the workspace of one worker.
-type encoder[E any] struct {
+// objectWriter is the workspace of one worker.
+type objectWriter[E any] struct {
+	w       *writer[E]
+	blob    *blobWriter
+	name    string
+	blocks  []placement // of the object under way
 	events  []E
 	arrived []int64
 	raw     []byte
 }
 
-// encode returns the content of a block's frame.
-func (w *writer[E]) encode(e *encoder[E], j job) ([]byte, error) {
+// add encodes a job into the object under way.
+func (o *objectWriter[E]) add(j job) error {
 	if j.at < 0 {
-		e.raw = w.appendNames(e.raw[:0], j)
-		return e.raw, nil
+		o.raw = o.w.appendNames(o.raw[:0], j)
+		return o.frame(j)
 	}
-	number := w.plan.partitions[j.at].Number
-	e.gather(w.cut, number, j)
-	defer clear(e.events) // do not keep what events point to
-	if len(e.events) != j.count {
-		return nil, fmt.Errorf("%w: partition %d shows %d events instead of %d", ErrCorrupt, number, len(e.events), j.count)
+	number := o.w.number(j.at)
+	o.events, o.arrived = o.w.cuts.gather(number, j.first, j.count, o.events[:0], o.arrived[:0])
+	o.w.cuts.done(number)
+	defer clear(o.events) // do not keep what events point to
+	if len(o.events) != j.count {
+		return fmt.Errorf("%w: partition %d shows %d events instead of %d", ErrCorrupt, number, len(o.events), j.count)
 	}
-	kind := byte(blockPlain)
-	if e.arrived != nil {
+	return o.encode(j, o.events, o.arrived)
+}
+
+// encode makes two blocks of what turns out to be too large for one.
+func (o *objectWriter[E]) encode(j job, events []E, arrived []int64) (err error) {
+	if o.raw, err = o.w.appendBlock(o.raw[:0], j, events, arrived); err != nil {
+		return err
+	}
+	if len(o.raw) <= maxFrame || j.count == 1 {
+		return o.frame(j)
+	}
+	n := j.count / 2
+	var early, late []int64
+	if len(arrived) > 0 {
+		early, late = arrived[:n], arrived[n:]
+	}
+	if err := o.encode(job{j.at, j.first, n}, events[:n], early); err != nil {
+		return err
+	}
+	return o.encode(job{j.at, j.first + uint64(n), j.count - n}, events[n:], late)
+}
+
+// frame adds what was encoded to the object under way, and begins one if there is none.
+func (o *objectWriter[E]) frame(j job) error {
+	if len(o.blocks) == 0 {
+		o.name = o.w.name()
+		o.blob.reset(kindObject)
+		if _, err := o.blob.add(objectHead(o.name, o.w.s.store.Epoch(), o.w.s.o.Codec.Name(), o.w.s.o.Schema)); err != nil {
+			return err
+		}
+	}
+	sum, err := o.blob.add(o.raw)
+	if err != nil {
+		return err
+	}
+	o.blocks = append(o.blocks, placement{j, o.name, sum})
+	return nil
+}
+
+// appendBlock appends the content of a block's frame.
+func (w *writer[E]) appendBlock(b []byte, j job, events []E, arrived []int64) ([]byte, error) {
+	number, kind := w.number(j.at), byte(blockPlain)
+	if len(arrived) > 0 {
 		kind = blockArrived
 	}
-	b := append(e.raw[:0], kind)
+	b = append(b, kind)
 	b = binary.AppendUvarint(b, uint64(number))
 	b = binary.AppendUvarint(b, j.first)
 	b = binary.AppendUvarint(b, uint64(j.count))
-	for at := e.arrived; len(at) > 0; at = at[min(len(at), groupSize):] {
+	for at := arrived; len(at) > 0; at = at[min(len(at), groupSize):] {
 		b = appendInts(b, at[:min(len(at), groupSize)])
 	}
-	at := len(b)
-	b, err := w.s.o.Codec.Append(b, e.events)
+	at, codec := len(b), w.s.o.Codec
+	b, err := codec.Append(b, events)
 	if err != nil {
-		return nil, fmt.Errorf("codec %q: partition %d: %w", w.s.o.Codec.Name(), number, err)
+		return nil, fmt.Errorf("codec %q: partition %d: %w", codec.Name(), number, err)
 	}
-	if e.raw = b; len(b)-at < j.count {
-		return nil, fmt.Errorf("%w: codec %q wrote %d bytes for %d events", ErrOption, w.s.o.Codec.Name(), len(b)-at, j.count)
+	if len(b)-at < j.count {
+		return nil, fmt.Errorf("%w: codec %q wrote %d bytes for %d events", ErrOption, codec.Name(), len(b)-at, j.count)
 	}
-	w.s.eventBytes.Store(uint64(1 + (len(b)-at)/j.count))
+	w.s.figures.size(number, 1+(len(b)-at)/j.count)
 	return b, nil
-}
-
-func (e *encoder[E]) gather(cut *core.Cut[E], partition int, j job) {
-	e.events, e.arrived = e.events[:0], nil
-	for b := range cut.Blocks(partition, j.first) {
-		n := min(len(b.Events), j.count-len(e.events))
-		e.events = append(e.events, b.Events[:n]...)
-		if b.Arrived != nil {
-			e.arrived = append(e.arrived, b.Arrived[:n]...)
-		}
-		if len(e.events) == j.count {
-			return
-		}
-	}
 }
 
 func (w *writer[E]) appendNames(b []byte, j job) []byte {
@@ -300,47 +321,20 @@ func (w *writer[E]) appendNames(b []byte, j job) []byte {
 	return b
 }
 
-// blockEvents returns how many events make a block of about blockBytes, by what the last ones took.
-func (s *Saver[E]) blockEvents() uint64 {
-	return min(max(blockBytes/s.eventBytes.Load(), 1), maxBlock)
-}
-
-// probe finds out how large events are before the first block is cut to size.
-func (s *Saver[E]) probe(cut *core.Cut[E]) {
-	if s.eventBytes.Load() > 0 {
-		return
-	}
-	s.eventBytes.Store(uint64(1 + reflect.TypeFor[E]().Size()))
-	for _, partition := range cut.Partitions() {
-		first, _, _ := cut.Bounds(partition)
-		for b := range cut.Blocks(partition, first) {
-			events := b.Events[:min(len(b.Events), probeEvents)]
-			if raw, err := s.o.Codec.Append(nil, events); err == nil {
-				s.eventBytes.Store(uint64(1 + len(raw)/len(events)))
-			}
-			return
+// blockEvents returns how many of n events of a partition make a block of about blockBytes, by what those before them took,
+// or else a few of them take.
+func (s *Saver[E]) blockEvents(c *cuts[E], partition int, first, n uint64) uint64 {
+	bytes := s.figures.sizeOf(partition)
+	if bytes == 0 {
+		if n <= probeEvents {
+			return maxBlock
 		}
-	}
-}
-
-// put writes a blob, with retries, and returns how many tries it took. Its name is not used twice with another content,
-// so a name that exists was written by an earlier try whose answer was lost.
-func (s *Saver[E]) put(ctx context.Context, name string, blob []byte) (tries int, err error) {
-	for {
-		tries++
-		err = s.blobs.Put(ctx, name, int64(len(blob)), newBytes(blob))
-		switch {
-		case err == nil, tries > 1 && errors.Is(err, sinks.ErrExists):
-			return tries, nil
-		case errors.Is(err, sinks.ErrExists):
-			return tries, wrap("save", name, err)
-		case ctx.Err() != nil || permanent(err) || tries >= s.o.MaxAttempts:
-			return tries, wrap("save", name, err)
+		events, _ := c.gather(partition, first, int(min(max(n/16, probeEvents/8), probeEvents)), nil, nil)
+		raw, err := s.o.Codec.Append(nil, events)
+		if err != nil || len(events) == 0 {
+			return maxBlock // the worker will find it again
 		}
-		s.retries.Add(1)
-		s.o.Logger.WarnContext(ctx, "snapshot: writing failed, trying again", "object", name, "try", tries, "error", err)
-		if err := pause(ctx, s.o.Backoff.Delay(tries)); err != nil {
-			return tries, wrap("save", name, err)
-		}
+		bytes = 1 + len(raw)/len(events)
 	}
+	return uint64(min(max(blockBytes/bytes, 1), maxBlock))
 }
