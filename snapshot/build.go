@@ -91,20 +91,10 @@ func (b *builder[E]) differ(fixed int) string {
 // decode returns the events of a frame, from the first one that the snapshot holds on, and when they arrived, if that was
 // recorded.
 func (b *builder[E]) decode(p *Partition, f frame, dst []E) (events []E, arrived []int64, err error) {
-	r := &reader{rest: f.rest}
-	if f.kind == blockArrived {
-		arrived = make([]int64, f.count)
-		for at := arrived; len(at) > 0; at = at[min(len(at), groupSize):] {
-			readInts(r, at[:min(len(at), groupSize)])
-		}
-	}
-	switch {
-	case r.err != nil:
-		return nil, nil, r.err
-	case b.m.Layout.Arrival != (f.kind == blockArrived):
+	if b.m.Layout.Arrival != (f.kind == blockArrived) {
 		return nil, nil, corrupt("partition %d at %d: a block of kind %d in a snapshot with arrival %v", p.Number, f.first, f.kind, b.m.Layout.Arrival)
 	}
-	events, err = b.decodeEvents(dst[:0], r.rest, f.count)
+	events, err = b.decodeEvents(dst[:0], f.events, f.count)
 	if err != nil {
 		return nil, nil, fmt.Errorf("partition %d at %d: %w", p.Number, f.first, err)
 	}
@@ -112,8 +102,8 @@ func (b *builder[E]) decode(p *Partition, f frame, dst []E) (events []E, arrived
 	if old := p.First - f.first; old < uint64(f.count) {
 		drop = int(old)
 	}
-	if arrived != nil {
-		arrived = arrived[drop:]
+	if f.arrived != nil {
+		arrived = f.arrived[drop:]
 	}
 	return events[drop:], arrived, nil
 }

@@ -13,16 +13,21 @@ type Codec[E any] interface {
 	// the bytes come to mean something else.
 	Name() string
 
-	// Append appends the encoding of events to dst: at least one byte for each. It keeps neither.
+	// Append appends the encoding of events to dst: at least one byte for each. It keeps neither. An error makes the
+	// snapshot fail, and the next ones as long as the event is in the store.
 	Append(dst []byte, events []E) ([]byte, error)
 
-	// Decode appends n events to dst. src holds exactly their encoding and is not kept. It must not allocate more than
-	// the bytes of src justify.
+	// Decode appends n events to dst. src holds exactly their encoding, or damage that the checksums have missed, and is
+	// not kept. It must not allocate more than the bytes of src justify. Everything that it finds wrong is ErrCorrupt.
 	Decode(dst []E, src []byte, n int) ([]E, error)
 }
 
 // JSON is a codec for every type that encoding/json handles: one line per event. It is the slowest and the most
 // patient: fields may be added, and unknown ones are ignored.
+//
+// Events come back as encoding/json reads what it has written: without fields that it leaves out, with U+FFFD in place of
+// bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN or an infinity is an error.
+// Where that matters use Columns or Fixed.
 func JSON[E any]() Codec[E] { return jsonCodec[E]{} }
 
 type jsonCodec[E any] struct{}
@@ -42,6 +47,9 @@ func (jsonCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
 }
 
 func (jsonCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
+	if n < 0 || n > len(src) {
+		return dst, corrupt("json: %d events in %d bytes", n, len(src))
+	}
 	for i := range n {
 		line, rest, found := bytes.Cut(src, []byte{'\n'})
 		if !found {
@@ -92,7 +100,7 @@ func (c fixedCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
 }
 
 func (c fixedCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
-	if len(src) != n*c.size {
+	if n < 0 || len(src)/c.size != n || len(src)%c.size != 0 {
 		return dst, corrupt("%s: %d bytes for %d events of %d", c.name, len(src), n, c.size)
 	}
 	for i := range n {

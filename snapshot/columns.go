@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Columns is a codec that writes a run of events field by field: numbers as differences where that is shorter, decimal
-// fractions as whole numbers. Compression then finds what repeats. It is the smallest codec, and fast.
+// Columns is a codec that writes groups of events field by field: numbers as differences where that is shorter, in as few
+// bytes as they need, decimal fractions as whole numbers. Compression then finds what repeats. It is the smallest codec,
+// and fast.
 //
 //	snapshot.Columns(
 //		snapshot.TimeColumn(func(o *Order) *time.Time { return &o.At }),
@@ -22,11 +23,14 @@ func Columns[E any](columns ...Column[E]) Codec[E] { return columnCodec[E]{colum
 // reading and writing; it must not be nil or return nil.
 type Column[E any] struct{ codec column[E] }
 
-// column is how a kind of field is written.
+// groupSize is how many events are written field by field at a time: few enough to stay in the processor's cache.
+const groupSize = 1024
+
+// column is how a kind of field is written, for 1 to groupSize events: at least one byte for each.
 type column[E any] interface {
 	kind() string
 	write(dst []byte, events []E) ([]byte, error)
-	read(r *reader, events []E)
+	read(r *reader, events []E) // what is left in events does not matter after an error
 }
 
 type columnCodec[E any] struct{ columns []Column[E] }
@@ -55,25 +59,34 @@ func (c columnCodec[E]) check() error {
 
 func (c columnCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
 	var err error
-	for i, col := range c.columns {
-		if dst, err = col.codec.write(dst, events); err != nil {
-			return nil, fmt.Errorf("column %d of %s: %w", i, c.Name(), err)
+	for len(events) > 0 {
+		n := min(len(events), groupSize)
+		for i, col := range c.columns {
+			if dst, err = col.codec.write(dst, events[:n]); err != nil {
+				return nil, fmt.Errorf("column %d of %s: %w", i, c.Name(), err)
+			}
 		}
+		events = events[n:]
 	}
 	return dst, nil
 }
 
 func (c columnCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
-	if n > len(src) {
-		return dst, corrupt("columns: %d events in %d bytes", n, len(src))
+	if n < 0 || n > len(src)/len(c.columns) {
+		return dst, corrupt("%s: %d events in %d bytes", c.Name(), n, len(src))
 	}
 	at := len(dst)
 	dst = append(dst, make([]E, n)...)
 	r := &reader{rest: src}
-	for i, col := range c.columns {
-		if col.codec.read(r, dst[at:]); r.err != nil {
-			return dst[:at], fmt.Errorf("column %d of %s: %w", i, c.Name(), r.err)
+	for events := dst[at:]; len(events) > 0; events = events[min(len(events), groupSize):] {
+		for i, col := range c.columns {
+			if col.codec.read(r, events[:min(len(events), groupSize)]); r.err != nil {
+				return dst[:at], fmt.Errorf("column %d of %s: %w", i, c.Name(), r.err)
+			}
 		}
 	}
-	return dst, r.end()
+	if err := r.end(); err != nil {
+		return dst[:at], fmt.Errorf("%s: %w", c.Name(), err)
+	}
+	return dst, nil
 }

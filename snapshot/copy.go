@@ -137,7 +137,7 @@ func (c *copier) snapshot(ctx context.Context, ordinal uint64, m *Manifest, open
 		}
 	}
 	present, err := c.blob(ctx, manifestName(c.o.Name, ordinal), func(r io.Reader, size int64) error {
-		_, err := decodeManifest(r, size)
+		_, err := decodeManifest(r, size, c.o.Name, ordinal)
 		return err
 	})
 	if err == nil && !present {

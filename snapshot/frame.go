@@ -26,11 +26,11 @@ const (
 	kindManifest = 'm'
 )
 
-// A reader believes a frame's raw length up to a megabyte, or up to this many times the bytes that are there. A writer
-// stores what would be packed denser as it is.
+// A reader believes that a frame is packed at most this dense, unless its raw length is small; a block is about half of
+// that. A writer stores what would be packed denser as it is.
 const (
-	freeRaw  = 1 << 20
-	maxRatio = 64
+	freeRaw  = 2 << 20
+	maxRatio = 16
 	maxFrame = 1 << 30 // raw bytes
 )
 
@@ -69,6 +69,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // blobWriter builds a blob in memory.
 type blobWriter struct {
 	buf    []byte
+	sum    uint32 // of all so far, but for the checksums themselves
 	method Compression
 	zstd   *zstd.Encoder
 	packed []byte
@@ -86,9 +87,11 @@ func (w *blobWriter) reset(kind byte) {
 	copy(w.buf, magic)
 	binary.LittleEndian.PutUint16(w.buf[4:], formatVersion)
 	w.buf[6] = kind
+	w.sum = 0
 }
 
-// add appends a frame and returns its checksum.
+// add appends a frame and returns its checksum, which covers all frames before it as well: so it tells a place from
+// another, and a blob from another.
 func (w *blobWriter) add(raw []byte) (uint32, error) {
 	if len(raw) > maxFrame {
 		return 0, fmt.Errorf("%w: %d bytes in one piece; at most %d", ErrOption, len(raw), maxFrame)
@@ -102,9 +105,9 @@ func (w *blobWriter) add(raw []byte) (uint32, error) {
 	w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(len(raw)))
 	w.buf = append(w.buf, method)
 	w.buf = append(w.buf, stored...)
-	sum := crc32.Checksum(w.buf[at:], castagnoli)
-	w.buf = binary.LittleEndian.AppendUint32(w.buf, sum)
-	return sum, nil
+	w.sum = crc32.Update(w.sum, castagnoli, w.buf[at:])
+	w.buf = binary.LittleEndian.AppendUint32(w.buf, w.sum)
+	return w.sum, nil
 }
 
 func (w *blobWriter) pack(raw []byte) (stored []byte, method byte, err error) {
@@ -118,7 +121,8 @@ func (w *blobWriter) pack(raw []byte) (stored []byte, method byte, err error) {
 		stored, method = s2.Encode(w.packed[:cap(w.packed)], raw), storedS2
 	case Zstd:
 		if w.zstd == nil {
-			w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+			w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+				zstd.WithSingleSegment(true)) // else frames of less than 256 bytes do not tell their length
 			if err != nil {
 				return nil, 0, err
 			}
@@ -149,10 +153,10 @@ func (w *blobWriter) finish() []byte {
 type blobReader struct {
 	r      io.Reader
 	left   int64 // bytes of the blob that are still to come
+	sum    uint32
 	stored []byte
 	raw    []byte
 	zstd   *zstd.Decoder
-	opened bool
 }
 
 // open reads the head of a blob of size bytes. A newer format is ErrTooNew.
@@ -177,23 +181,19 @@ func (b *blobReader) open(r io.Reader, size int64, kind byte) error {
 	case binary.LittleEndian.Uint64(head[8:]) != uint64(size):
 		return corrupt("%d bytes where the head says %d", size, binary.LittleEndian.Uint64(head[8:]))
 	}
-	b.r, b.left, b.opened = r, size-headBytes, true
+	b.r, b.left, b.sum = r, size-headBytes, 0
 	return nil
 }
 
 // next returns the content of the next frame, good until the following call, and its checksum; io.EOF behind the last.
 func (b *blobReader) next() (raw []byte, sum uint32, err error) {
 	if b.left == 0 {
-		var one [1]byte
-		if n, err := b.r.Read(one[:]); n > 0 || !errors.Is(err, io.EOF) {
-			return nil, 0, corrupt("bytes behind the end")
-		}
-		return nil, 0, io.EOF
+		return nil, 0, b.end()
 	}
-	var head [frameHead]byte
 	if b.left < frameHead+frameTail {
 		return nil, 0, corrupt("%d bytes are no frame", b.left)
 	}
+	var head [frameHead]byte
 	if _, err := io.ReadFull(b.r, head[:]); err != nil {
 		return nil, 0, short(err)
 	}
@@ -201,7 +201,7 @@ func (b *blobReader) next() (raw []byte, sum uint32, err error) {
 	switch {
 	case stored > b.left-frameHead-frameTail:
 		return nil, 0, corrupt("a frame of %d bytes in the last %d", stored, b.left)
-	case size > maxFrame || !credible(int(size), int(stored)):
+	case size > maxFrame || stored > size || !credible(int(size), int(stored)):
 		return nil, 0, corrupt("a frame of %d bytes that says it holds %d", stored, size)
 	}
 	if b.stored, err = readGrowing(b.r, b.stored[:0], int(stored)+frameTail); err != nil {
@@ -209,12 +209,21 @@ func (b *blobReader) next() (raw []byte, sum uint32, err error) {
 	}
 	b.left -= frameHead + stored + frameTail
 	body := b.stored[:stored]
-	sum = crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, body)
-	if sum != binary.LittleEndian.Uint32(b.stored[stored:]) {
+	b.sum = crc32.Update(crc32.Update(b.sum, castagnoli, head[:]), castagnoli, body)
+	if b.sum != binary.LittleEndian.Uint32(b.stored[stored:]) {
 		return nil, 0, corrupt("checksum of a frame")
 	}
 	raw, err = b.unpack(body, int(size), head[8])
-	return raw, sum, err
+	return raw, b.sum, err
+}
+
+// end returns io.EOF if nothing follows the last frame.
+func (b *blobReader) end() error {
+	var one [1]byte
+	if n, err := io.ReadFull(b.r, one[:]); n == 0 {
+		return err
+	}
+	return corrupt("bytes behind the end")
 }
 
 // readGrowing reads n bytes without making room for more than a megabyte that has not come yet.
@@ -234,31 +243,21 @@ func readGrowing(r io.Reader, b []byte, n int) ([]byte, error) {
 	return b, nil
 }
 
+// unpack never makes room for more than size bytes, whatever the body says of itself.
 func (b *blobReader) unpack(body []byte, size int, method byte) (raw []byte, err error) {
-	switch method {
-	case storedRaw:
-		raw = body
-	case storedS2:
-		if n, err := s2.DecodedLen(body); err != nil || n != size {
-			return nil, corrupt("s2 frame of other length")
-		}
-		if cap(b.raw) < size {
-			b.raw = make([]byte, size)
-		}
-		raw, err = s2.Decode(b.raw[:size], body)
-	case storedZstd:
-		if b.zstd == nil {
-			b.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFrame))
-			if err != nil {
-				return nil, err
-			}
-		}
-		if cap(b.raw) < size {
-			b.raw = make([]byte, 0, size)
-		}
-		raw, err = b.decodeZstd(body, size)
-	default:
-		return nil, corrupt("compression %d of a frame", method)
+	if (method == storedRaw) != (len(body) == size) || method > storedZstd {
+		return nil, corrupt("a frame of %d bytes, packed in way %d, that says it holds %d", len(body), method, size)
+	}
+	if method == storedRaw {
+		return body, nil
+	}
+	if cap(b.raw) < size {
+		b.raw = make([]byte, size)
+	}
+	if method == storedS2 {
+		raw, err = b.unpackS2(body, b.raw[:size])
+	} else {
+		raw, err = b.unpackZstd(body, b.raw[:0:size])
 	}
 	if err != nil {
 		return nil, corrupt("frame: %w", err)
@@ -269,27 +268,21 @@ func (b *blobReader) unpack(body []byte, size int, method byte) (raw []byte, err
 	return raw, nil
 }
 
-// decodeZstd stops behind size bytes, whatever the zstd frame says of itself.
-func (b *blobReader) decodeZstd(body []byte, size int) ([]byte, error) {
-	var h zstd.Header
-	if err := h.Decode(body); err != nil {
-		return nil, err
+func (b *blobReader) unpackS2(body, raw []byte) ([]byte, error) {
+	if n, err := s2.DecodedLen(body); err != nil || n != len(raw) {
+		return nil, errors.New("s2 block of other length")
 	}
-	if h.HasFCS && h.FrameContentSize != uint64(size) || !h.HasFCS {
-		return nil, errors.New("zstd frame of other or unknown length")
-	}
-	return b.zstd.DecodeAll(body, b.raw[:0])
+	return s2.Decode(raw, body)
 }
 
-// rest checks the frames that nobody has asked for yet.
-func (b *blobReader) rest() error {
-	for {
-		if _, _, err := b.next(); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
+func (b *blobReader) unpackZstd(body, raw []byte) (_ []byte, err error) {
+	if b.zstd == nil {
+		b.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFrame), zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			return nil, err
 		}
 	}
+	return b.zstd.DecodeAll(body, raw)
 }
 
 func (b *blobReader) close() {

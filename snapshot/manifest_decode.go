@@ -5,54 +5,93 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/ephemera-go/ephemera/core"
+	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// decodeManifest reads the blob of a manifest of size bytes and checks that it is consistent in itself.
-func decodeManifest(r io.Reader, size int64) (*Manifest, error) {
+// decodeManifest reads the blob of size bytes that stands for a snapshot of the given store, and checks that it is that
+// one's manifest and consistent in itself.
+func decodeManifest(r io.Reader, size int64, store string, ordinal uint64) (*Manifest, error) {
 	b := new(blobReader)
 	defer b.close()
 	if err := b.open(r, size, kindManifest); err != nil {
 		return nil, err
 	}
-	m, sections := new(Manifest), 0
-	for i, read := range []func(*reader){
-		func(r *reader) { sections = m.readHead(r) }, m.readPartitions, m.readObjects, m.readLineage,
-	} {
+	d := manifestDecoder{name: manifestName(store, ordinal)}
+	total := 0
+	for i := 0; ; i++ {
 		raw, _, err := b.next()
+		if errors.Is(err, io.EOF) && i == fixedFrames+d.sections {
+			break
+		}
+		if total += len(raw); err == nil && !credibleManifest(total, size) {
+			err = corrupt("%d bytes hold %d", size, total)
+		}
+		if err == nil {
+			err = d.frame(i, &reader{rest: raw})
+		}
 		if err != nil {
 			return nil, framed(i, err)
 		}
-		x := &reader{rest: raw}
-		if read(x); x.end() != nil {
-			return nil, framed(i, x.err)
-		}
 	}
-	for i := range sections {
-		raw, _, err := b.next()
-		if err != nil {
-			return nil, framed(4+i, err)
-		}
-		x := &reader{rest: raw}
-		s := Section{Name: x.text()}
-		s.Data = append([]byte(nil), x.rest...)
-		if _, twice := m.section(s.Name); twice && x.err == nil {
-			x.fail("section %q twice", s.Name)
-		}
-		if x.err != nil {
-			return nil, framed(4+i, x.err)
-		}
-		m.Sections = append(m.Sections, s)
+	if d.m.Ordinal != ordinal {
+		return nil, corrupt("it says that it is snapshot %d", d.m.Ordinal)
 	}
-	if _, _, err := b.next(); !errors.Is(err, io.EOF) {
-		if err == nil {
-			err = corrupt("a frame too many")
-		}
+	if err := d.m.check(objectPrefix(store)); err != nil {
 		return nil, err
 	}
-	return m, m.check()
+	return &d.m, nil
+}
+
+// fixedFrames are those in front of the sections.
+const fixedFrames = 4
+
+type manifestDecoder struct {
+	m        Manifest
+	name     string
+	sections int
+	seen     map[string]bool
+}
+
+func (d *manifestDecoder) frame(i int, r *reader) error {
+	switch i {
+	case 0:
+		if name := r.text(); r.err == nil && name != d.name {
+			r.fail("it is the manifest %q", name)
+		}
+		d.sections = d.m.readHead(r)
+	case 1:
+		d.m.readPartitions(r)
+	case 2:
+		d.m.readObjects(r)
+	case 3:
+		d.m.readLineage(r)
+	default:
+		d.section(i-fixedFrames, r)
+	}
+	return r.end()
+}
+
+func (d *manifestDecoder) section(i int, r *reader) {
+	s := Section{Name: r.text()}
+	switch {
+	case i >= d.sections:
+		r.fail("a frame too many")
+	case s.Name == "" || d.seen[s.Name]:
+		r.fail("section %q twice, or without a name", s.Name)
+	}
+	if r.err != nil {
+		return
+	}
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
+	d.seen[s.Name] = true
+	s.Data = append([]byte(nil), r.bytes(len(r.rest))...)
+	d.m.Sections = append(d.m.Sections, s)
 }
 
 func framed(i int, err error) error {
@@ -69,7 +108,7 @@ func (m *Manifest) readHead(r *reader) int {
 	m.TakenAt = r.time()
 	m.Final = r.bool()
 	m.Writer, m.Codec = r.text(), r.text()
-	m.Schema = uint32(r.number(math.MaxUint32))
+	m.Schema = uint32(r.below(1 << 32))
 	m.Layout.Fixed = r.number(maxPartitions)
 	m.Layout.Lanes = r.number(maxPartitions)
 	m.Layout.Keyed, m.Layout.Arrival = r.bool(), r.bool()
@@ -88,14 +127,15 @@ func (m *Manifest) readPartitions(r *reader) {
 	for range n {
 		p := Partition{Number: last + 1 + r.number(maxPartitions), First: r.uvarint()}
 		p.Next = p.First + r.uvarint()
-		p.Capacity = r.number(core.MaxCapacity + 1)
+		capacity := r.below(core.MaxCapacity + 1)
+		p.Capacity = int(capacity)
 		p.MaxAge = time.Duration(r.uvarint())
 		p.MaxBytes = int64(r.uvarint())
 		p.Blocks = readBlocks(r, p.First)
 		switch {
 		case r.err != nil:
 			return
-		case p.Number >= maxPartitions || p.Capacity < 1 || p.MaxAge < 0 || p.MaxBytes < 0 || p.Events() > 1<<62:
+		case p.Number >= maxPartitions || capacity < 1 || capacity > math.MaxInt || p.MaxAge < 0 || p.MaxBytes < 0 || p.Events() > 1<<62:
 			r.fail("partition %d out of range", p.Number)
 			return
 		}
@@ -129,6 +169,9 @@ func readBlocks(r *reader, first uint64) []Block {
 
 func (m *Manifest) readObjects(r *reader) {
 	n := r.count(18)
+	if n > 0 {
+		m.Objects = make([]Object, 0, n)
+	}
 	for range n {
 		o := Object{Name: r.text(), Bytes: int64(r.uvarint())}
 		copy(o.Epoch[:], r.bytes(len(o.Epoch)))
@@ -143,12 +186,23 @@ func (m *Manifest) readObjects(r *reader) {
 }
 
 func (m *Manifest) readLineage(r *reader) {
-	for range r.count(17) {
+	n := r.count(17)
+	if n > maxLineage {
+		r.fail("%d ancestors; at most %d", n, maxLineage)
+	}
+	for i := 0; i < n && r.err == nil; i++ {
 		var a Ancestor
 		copy(a.Epoch[:], r.bytes(len(a.Epoch)))
+		horizons := r.count(2)
+		if horizons > 0 {
+			a.Next = make([]AncestorHorizon, 0, horizons)
+		}
 		last := -1
-		for range r.count(2) {
+		for range horizons {
 			h := AncestorHorizon{Partition: last + 1 + r.number(maxPartitions), Next: r.uvarint()}
+			if r.err == nil && h.Partition >= maxPartitions {
+				r.fail("partition %d out of range", h.Partition)
+			}
 			if r.err != nil {
 				return
 			}
@@ -160,7 +214,16 @@ func (m *Manifest) readLineage(r *reader) {
 }
 
 // check holds the parts of a manifest against each other.
-func (m *Manifest) check() error {
+func (m *Manifest) check(prefix string) error {
+	l := m.Layout
+	switch {
+	case m.Ordinal == 0 || m.Epoch.IsZero():
+		return corrupt("no ordinal or epoch")
+	case l.Fixed == 0 || l.Lanes > 0 && l.Fixed != l.Lanes+1:
+		return corrupt("%d lanes of %d partitions", l.Lanes, l.Fixed)
+	case len(m.Partitions) < l.Fixed || m.Partitions[l.Fixed-1].Number != l.Fixed-1:
+		return corrupt("not all of the %d partitions", l.Fixed)
+	}
 	used := make([]bool, len(m.Objects))
 	for i := range m.Partitions {
 		p := &m.Partitions[i]
@@ -172,12 +235,17 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("names: %w", err)
 	}
 	for i, u := range used {
-		if !u {
-			return corrupt("object %q has no block", m.Objects[i].Name)
+		name := m.Objects[i].Name
+		rest, ok := strings.CutPrefix(name, prefix)
+		if ok {
+			_, ok = ordinalOf(rest)
 		}
-	}
-	if m.Ordinal == 0 || m.Epoch.IsZero() {
-		return corrupt("no ordinal or epoch")
+		switch {
+		case !ok || sinks.CheckBlobName(name) != nil:
+			return corrupt("%q is no object of this store", name)
+		case !u:
+			return corrupt("object %q has no block", name)
+		}
 	}
 	return nil
 }

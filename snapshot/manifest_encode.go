@@ -9,21 +9,37 @@ import (
 // A manifest is a blob of frames: the first holds what is fixed, then come partitions, places of names, objects and
 // ancestors, then one frame for each section.
 
-// encode returns the blob of a manifest.
-func (m *Manifest) encode(method Compression) ([]byte, error) {
-	w := newBlobWriter(kindManifest, method)
-	frames := [][]byte{m.appendHead(nil), m.appendPartitions(nil), m.appendObjects(nil), m.appendLineage(nil)}
+// encode returns the blob of a manifest of the given store.
+func (m *Manifest) encode(store string, method Compression) ([]byte, error) {
+	name := appendText(nil, manifestName(store, m.Ordinal))
+	frames := [][]byte{m.appendHead(name), m.appendPartitions(nil), m.appendObjects(nil), m.appendLineage(nil)}
 	for i := range m.Sections {
 		s := &m.Sections[i]
 		frames = append(frames, append(appendText(nil, s.Name), s.Data...))
 	}
+	w, raw := newBlobWriter(kindManifest, method), 0
 	for _, f := range frames {
 		if _, err := w.add(f); err != nil {
 			return nil, err
 		}
+		raw += len(f)
 	}
-	return w.finish(), nil
+	if blob := w.finish(); credibleManifest(raw, int64(len(blob))) {
+		return blob, nil
+	}
+	return m.encode(store, None)
 }
+
+// credibleManifest reports whether a reader will believe that a blob holds a manifest of raw bytes. Other than blocks, a
+// manifest stays in memory, and takes up to twelve times its raw bytes.
+func credibleManifest(raw int, stored int64) bool {
+	return raw <= freeManifest || int64(raw/maxManifestRatio) <= stored
+}
+
+const (
+	freeManifest     = 128 << 10
+	maxManifestRatio = 8
+)
 
 func (m *Manifest) appendHead(b []byte) []byte {
 	b = binary.AppendUvarint(b, m.Ordinal)

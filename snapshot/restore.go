@@ -270,7 +270,7 @@ func (r *restorer[E]) progress(m *Manifest) func(done int64) {
 	}
 }
 
-// readManifest returns a manifest, which must carry the ordinal that its name has.
+// readManifest returns the manifest of a snapshot.
 func readManifest(ctx context.Context, blobs sinks.BlobStore, name string, ordinal uint64) (*Manifest, error) {
 	blob := manifestName(name, ordinal)
 	content, size, err := blobs.Open(ctx, blob)
@@ -278,10 +278,7 @@ func readManifest(ctx context.Context, blobs sinks.BlobStore, name string, ordin
 		return nil, wrap("restore", blob, err)
 	}
 	defer func() { _ = content.Close() }()
-	m, err := decodeManifest(content, size)
-	if err == nil && m.Ordinal != ordinal {
-		err = corrupt("it says that it is snapshot %d", m.Ordinal)
-	}
+	m, err := decodeManifest(content, size, name, ordinal)
 	if err != nil {
 		return nil, wrap("restore", blob, err)
 	}

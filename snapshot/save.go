@@ -167,11 +167,11 @@ func (s *Saver[E]) unchanged(m *Manifest, p *plan) bool {
 func (s *Saver[E]) commit(ctx context.Context, m *Manifest, w *writer[E]) (size int64, err error) {
 	for {
 		m.Ordinal = s.ordinal + 1
-		blob, err := m.encode(s.o.Compression)
+		blob, err := m.encode(s.o.Name, s.o.Compression)
 		if err != nil {
 			return 0, err
 		}
-		if _, err := decodeManifest(bytes.NewReader(blob), int64(len(blob))); err != nil {
+		if _, err := decodeManifest(bytes.NewReader(blob), int64(len(blob)), s.o.Name, m.Ordinal); err != nil {
 			return 0, fmt.Errorf("%w: what the store says cannot be written so that it can be read again: %w", ErrOption, err)
 		}
 		name := manifestName(s.o.Name, m.Ordinal)

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,17 +31,38 @@ type frame struct {
 	partition int
 	first     uint64
 	count     int
-	rest      []byte // what follows
 	sum       uint32
+	names     []string // of the dictionary
+	arrived   []int64  // when the events arrived; nil: not recorded
+	events    []byte   // in the codec's form
 }
 
+// parseFrame reads all but the events.
 func parseFrame(raw []byte, sum uint32) (frame, error) {
 	r := &reader{rest: raw}
 	f := frame{kind: r.byte(), partition: r.number(maxPartitions), first: r.uvarint(), count: r.number(maxBlock + 1), sum: sum}
-	if r.err == nil && (f.kind > blockNames || f.count == 0 || f.count > len(r.rest)) {
-		r.fail("a block of kind %d with %d events in %d bytes", f.kind, f.count, len(r.rest))
+	if r.err == nil && (f.kind > blockNames || f.count == 0 || f.count > len(r.rest) || f.kind == blockNames && f.partition != 0) {
+		r.fail("a block of kind %d of partition %d with %d events in %d bytes", f.kind, f.partition, f.count, len(r.rest))
 	}
-	f.rest = r.rest
+	if r.err != nil {
+		return f, r.err
+	}
+	switch f.kind {
+	case blockNames:
+		f.names = make([]string, f.count)
+		for i := range f.names {
+			f.names[i] = r.text()
+		}
+		return f, r.end()
+	case blockArrived:
+		f.arrived = make([]int64, f.count)
+		for at := f.arrived; len(at) > 0; at = at[min(len(at), groupSize):] {
+			readInts(r, at[:min(len(at), groupSize)])
+		}
+	}
+	if f.events = r.rest; r.err == nil && f.count > len(f.events) {
+		r.fail("%d events in %d bytes", f.count, len(f.events))
+	}
 	return f, r.err
 }
 
@@ -61,7 +83,7 @@ func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) e
 		}
 		return yield(f)
 	}
-	err = eachFrame(ctx, &s.reader, content, size, func(head []byte) error { return s.checkHead(head, o) }, counted)
+	err = eachFrame(ctx, &s.reader, content, size, objectHead(o.Name, o.Epoch, s.m.Codec, s.m.Schema), counted)
 	if s.bytes += size; s.held != nil {
 		s.held[o.Name] = events
 	}
@@ -71,8 +93,8 @@ func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) e
 	return wrap("restore", o.Name, err)
 }
 
-// eachFrame reads the blob of an object.
-func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head func([]byte) error, yield func(frame) error) error {
+// eachFrame reads the blob of an object with the given first frame.
+func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head []byte, yield func(frame) error) error {
 	if err := b.open(r, size, kindObject); err != nil {
 		return err
 	}
@@ -80,9 +102,10 @@ func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head
 	if err != nil {
 		return framed(0, err)
 	}
-	if err := head(raw); err != nil {
-		return err
+	if !bytes.Equal(raw, head) {
+		return corrupt("it is an object of another name, epoch, codec or schema")
 	}
+	seen := map[blockKey]bool{}
 	for i := 1; ; i++ {
 		raw, sum, err := b.next()
 		if errors.Is(err, io.EOF) {
@@ -92,6 +115,10 @@ func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head
 		if err == nil {
 			f, err = parseFrame(raw, sum)
 		}
+		if err == nil && seen[f.key()] {
+			err = corrupt("a block twice")
+		}
+		seen[f.key()] = true
 		if err == nil {
 			err = yield(f)
 		}
@@ -104,12 +131,14 @@ func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head
 	}
 }
 
-func (s *source) checkHead(raw []byte, o *Object) error {
-	if string(raw) != string(objectHead(o.Name, o.Epoch, s.m.Codec, s.m.Schema)) {
-		return corrupt("it is an object of another name, epoch, codec or schema")
-	}
-	return nil
+// blockKey tells a block from the others of its object.
+type blockKey struct {
+	names     bool
+	partition int
+	first     uint64
 }
+
+func (f *frame) key() blockKey { return blockKey{f.kind == blockNames, f.partition, f.first} }
 
 // A chain delivers the blocks of one partition, or of the names, in order.
 type chain struct {
@@ -131,7 +160,7 @@ func (c *chain) deliver(m *Manifest, o *Object, f frame, yield func(frame) error
 		return corrupt("the block of partition %d at %d is not the one that the manifest names", f.partition, f.first)
 	}
 	if at > 0 {
-		f.rest = slices.Clone(f.rest)
+		f.events = slices.Clone(f.events)
 		c.aside = append(c.aside, f)
 		return nil
 	}
@@ -168,11 +197,8 @@ func (s *source) names(ctx context.Context) ([]string, error) {
 				return nil
 			}
 			return c.deliver(s.m, o, f, func(f frame) error {
-				r := &reader{rest: f.rest}
-				for range f.count {
-					names = append(names, r.text())
-				}
-				return r.end()
+				names = append(names, f.names...)
+				return nil
 			})
 		})
 		if err != nil {

@@ -66,13 +66,8 @@ type objectState struct {
 	err    error
 }
 
-type blockKey struct {
-	names     bool
-	partition int
-	first     uint64
-}
-
 type blockState struct {
+	kind  byte
 	count int
 	sum   uint32
 }
@@ -178,18 +173,9 @@ func (o *objectState) read(ctx context.Context, blobs sinks.BlobStore, b *blobRe
 // check reads the whole of an object.
 func (o *objectState) check(ctx context.Context, b *blobReader, content io.Reader, size int64) error {
 	o.blocks = map[blockKey]blockState{}
-	head := func(raw []byte) error {
-		if string(raw) != string(objectHead(o.Name, o.Epoch, o.codec, o.schema)) {
-			return corrupt("it is an object of another name, epoch, codec or schema")
-		}
-		return nil
-	}
+	head := objectHead(o.Name, o.Epoch, o.codec, o.schema)
 	return eachFrame(ctx, b, content, size, head, func(f frame) error {
-		key := blockKey{f.kind == blockNames, f.partition, f.first}
-		if _, twice := o.blocks[key]; twice {
-			return corrupt("a block twice")
-		}
-		o.blocks[key] = blockState{f.count, f.sum}
+		o.blocks[f.key()] = blockState{f.kind, f.count, f.sum}
 		return nil
 	})
 }
@@ -205,21 +191,25 @@ func (v *verifier) compare(m *Manifest) error {
 			return wrap("verify", o.Name, corrupt("snapshots differ about its size, epoch, codec or schema"))
 		}
 	}
-	check := func(names bool, partition int, blocks []Block) error {
+	check := func(kind byte, partition int, blocks []Block) error {
 		for _, b := range blocks {
 			o := v.objects[m.Objects[b.Object].Name]
-			if got, ok := o.blocks[blockKey{names, partition, b.First}]; !ok || got != (blockState{b.Count, b.Sum}) {
+			if o.blocks[blockKey{kind == blockNames, partition, b.First}] != (blockState{kind, b.Count, b.Sum}) {
 				return wrap("verify", o.Name, corrupt("it does not hold the block of partition %d at %d", partition, b.First))
 			}
 		}
 		return nil
 	}
+	kind := byte(blockPlain)
+	if m.Layout.Arrival {
+		kind = blockArrived
+	}
 	for i := range m.Partitions {
-		if err := check(false, m.Partitions[i].Number, m.Partitions[i].Blocks); err != nil {
+		if err := check(kind, m.Partitions[i].Number, m.Partitions[i].Blocks); err != nil {
 			return err
 		}
 	}
-	return check(true, 0, m.Keys.Blocks)
+	return check(blockNames, 0, m.Keys.Blocks)
 }
 
 // others lists what belongs to no snapshot.

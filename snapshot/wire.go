@@ -36,9 +36,10 @@ func (r *reader) byte() byte {
 	return 0
 }
 
+// uvarint takes a number in its shortest form only, so that what was read is written the same.
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
+	if n <= 0 || n > 1 && r.rest[n-1] == 0 {
 		r.fail("malformed number")
 		return 0
 	}
@@ -47,13 +48,8 @@ func (r *reader) uvarint() uint64 {
 }
 
 func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	if n <= 0 {
-		r.fail("malformed number")
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
+	u := r.uvarint()
+	return int64(u>>1) ^ -int64(u&1)
 }
 
 // count reads how many things follow, each of at least size bytes, so that the number is good for an allocation.
@@ -66,15 +62,17 @@ func (r *reader) count(size int) int {
 	return int(n)
 }
 
-// number reads a non-negative int below limit.
-func (r *reader) number(limit int) int {
+// below reads a number below limit.
+func (r *reader) below(limit uint64) uint64 {
 	n := r.uvarint()
-	if n >= uint64(limit) {
+	if n >= limit {
 		r.fail("number %d; less than %d is wanted", n, limit)
 		return 0
 	}
-	return int(n)
+	return n
 }
+
+func (r *reader) number(limit int) int { return int(r.below(uint64(limit))) }
 
 func (r *reader) text() string { return string(r.bytes(r.count(1))) }
 
@@ -85,15 +83,13 @@ func (r *reader) u32() uint32 {
 	return 0
 }
 
-// time reads what appendTime wrote: the zero time and every year from 1 to 9999.
+// time reads what appendTime wrote: every time.Time.
 func (r *reader) time() time.Time {
 	sec, nsec := r.varint(), r.number(1e9)
-	t := time.Unix(sec, int64(nsec)).UTC()
-	if year := t.Year(); sec < -62135596800 || sec > 253402300799 || year < 1 || year > 9999 {
-		r.fail("time out of range")
+	if r.err != nil {
 		return time.Time{}
 	}
-	return t
+	return time.Unix(sec, int64(nsec)).UTC()
 }
 
 // end returns the first thing that was wrong, bytes left over included.
