@@ -1,0 +1,163 @@
+package s3store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// A control is one handle's part in a destination: its state object, and the lease as far as the handle has to do with it.
+type control struct {
+	bucket *bucket
+	key    string
+	handle string // names this handle, in this process and all others
+	made   bool   // the state object was there
+
+	mu         sync.Mutex
+	generation uint64 // 0: this handle never acquired, or has released
+	claim      sinks.Claim
+}
+
+var errReadOnly = fmt.Errorf("%w: opened with ReadOnly", sinks.ErrReadOnly)
+
+// handles are those of this process that are open.
+var handles sync.Map
+
+func newControl(b *bucket, key string) *control {
+	c := &control{bucket: b, key: b.key(key), handle: rand.Text()}
+	handles.Store(c.handle, true)
+	return c
+}
+
+// holder returns who the state says holds the lease.
+func holder(s *state) process { return process{host: s.Host, id: s.Process, handle: s.Handle} }
+
+func (c *control) mine() (generation uint64, claim sinks.Claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.generation, c.claim
+}
+
+func (c *control) setMine(generation uint64, claim sinks.Claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation, c.claim = generation, claim
+}
+
+// allows says whether this handle may write.
+func (c *control) allows(v *version) error {
+	generation, _ := c.mine()
+	switch {
+	case generation == 0 && v.live:
+		return fmt.Errorf("%w: %q, generation %d", sinks.ErrLeased, v.Owner, v.Generation)
+	case generation != 0 && generation != v.Generation:
+		return fmt.Errorf("%w: this handle has generation %d, the lease %d", sinks.ErrFenced, generation, v.Generation)
+	}
+	return nil
+}
+
+// allow asks whether this handle may write.
+func (c *control) allow(ctx context.Context) error {
+	if c.bucket.readOnly {
+		return errReadOnly
+	}
+	v, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	return c.allows(v)
+}
+
+// hold makes the state say that this handle holds the lease.
+func (c *control) hold(v *version, claim sinks.Claim) {
+	me := thisProcess()
+	v.Held, v.Owner, v.TTL = true, claim.Owner, claim.TTL.Milliseconds()
+	v.Host, v.Process, v.Handle = me.host, me.id, c.handle
+}
+
+// acquire takes the lease. revived says that nobody held it before.
+func (c *control) acquire(ctx context.Context, claim sinks.Claim) (generation uint64, revived bool, err error) {
+	if c.bucket.readOnly {
+		return 0, false, errReadOnly
+	}
+	had, _ := c.mine()
+	err = c.change(ctx, func(v *version) (bool, error) {
+		// An earlier call may have acquired without learning of it.
+		unknown := v.Held && v.Handle == c.handle
+		if !unknown && (had == 0 || had != v.Generation) {
+			if v.live {
+				return false, fmt.Errorf("%w: %q, generation %d", sinks.ErrLeased, v.Owner, v.Generation)
+			}
+			v.Generation++
+		}
+		generation, revived = v.Generation, !v.live
+		c.hold(v, claim)
+		return true, nil
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	c.setMine(generation, claim)
+	return generation, revived, nil
+}
+
+// renew lets the lease begin anew. revived says that it had run out.
+func (c *control) renew(ctx context.Context) (revived bool, err error) {
+	generation, claim := c.mine()
+	if generation == 0 {
+		return false, fmt.Errorf("%w: renewing a lease that this handle does not hold", sinks.ErrInvalid)
+	}
+	err = c.change(ctx, func(v *version) (bool, error) {
+		if err := c.allows(v); err != nil {
+			return false, err
+		}
+		revived = !v.live
+		c.hold(v, claim)
+		return true, nil
+	})
+	return revived && err == nil, err
+}
+
+// Release implements sinks.Leaser. It leaves a fenced handle fenced.
+func (c *control) Release(ctx context.Context) error {
+	generation, _ := c.mine()
+	if generation == 0 {
+		return nil
+	}
+	released := false
+	err := c.change(ctx, func(v *version) (bool, error) {
+		released = v.Generation == generation
+		v.Held = false
+		return released, nil
+	})
+	if err == nil && released {
+		c.setMine(0, sinks.Claim{})
+	}
+	return err
+}
+
+// closePatience bounds how long a handle that is closed tries to give up its lease. Within this process and on this
+// machine that is only a courtesy: a handle that is closed holds nothing.
+const closePatience = 5 * time.Second
+
+func (c *control) close() error {
+	defer c.discard()
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	err := c.Release(ctx)
+	if errors.Is(err, sinks.ErrCorrupt) {
+		err = nil // there is nothing left to give up
+	}
+	return err
+}
+
+// discard ends the handle.
+func (c *control) discard() {
+	handles.Delete(c.handle)
+	c.bucket.idle()
+}

@@ -1,0 +1,382 @@
+package s3store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ephemera-go/ephemera/sinks"
+)
+
+// TestTrimmedAwayBeneathAWriter: a handle that has not seen that others appended and trimmed would write where nobody
+// reads. Nothing that it confirms is lost, and nothing stays there.
+func TestTrimmedAwayBeneathAWriter(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	a, b := openSignals(t, place), openSignals(t, place)
+	must(t, a.Append(ctx, series(1, 2)))
+	for n := uint64(3); n <= 9; n++ {
+		must(t, b.Append(ctx, series(n, n)))
+	}
+	must(t, b.Trim(ctx, 8)) // the objects that a would write next are gone
+	before := len(fake.keys())
+	wantErr(t, "append of other signals", a.Append(ctx, series(3, 5)), nil) // they were trimmed: nothing to do
+	bad := signalAt(9)
+	bad.Name = "other"
+	wantErr(t, "append of a conflict", a.Append(ctx, []sinks.Signal{bad}), sinks.ErrConflict)
+	must(t, a.Append(ctx, series(10, 12)))
+	wantLog(t, b, series(9, 12))
+	if after := len(fake.keys()); after != before+1 {
+		t.Errorf("%d objects, then %d: %q", before, after, fake.keys())
+	}
+	must(t, sinks.Verify(ctx, b))
+
+	// What a killed writer leaves there is in nobody's way, and the next trim removes it.
+	fake.mu.Lock()
+	fake.objects["place/signals/"+fmt.Sprintf("%016x", ^uint64(2))] = fakeObject{content: []byte("left behind")}
+	fake.mu.Unlock()
+	must(t, errors.Join(b.Append(ctx, series(13, 13)), sinks.Verify(ctx, openSignals(t, place))))
+	must(t, b.Trim(ctx, 9))
+	if after := len(fake.keys()); after != before+1 {
+		t.Errorf("%d objects, then %d: %q", before, after, fake.keys())
+	}
+}
+
+// TestTrimmedWhileReading: objects that go while they are read are not damage.
+func TestTrimmedWhileReading(t *testing.T) {
+	fake, place := fakePlace(t)
+	p := newProxy(t, fake)
+	ctx := t.Context()
+	a, b := openSignals(t, placeOn(p.URL)), openSignals(t, place)
+	for n := uint64(1); n <= 60; n += 2 {
+		must(t, b.Append(ctx, series(n, n+1)))
+	}
+	reads := map[string]func() ([]sinks.Signal, error){
+		"read":        func() ([]sinks.Signal, error) { return a.Read(ctx, 0, 1000) },
+		"read newest": func() ([]sinks.Signal, error) { return a.ReadNewest(ctx, 0, 1000) },
+	}
+	low := uint64(1)
+	for name, read := range reads {
+		for range 5 {
+			g := newGate()
+			p.arm(&rule{method: "GET", begin: "/signals/", times: 1, do: g.hold})
+			type result struct {
+				signals []sinks.Signal
+				err     error
+			}
+			done := make(chan result)
+			go func() {
+				signals, err := read()
+				done <- result{signals, err}
+			}()
+			<-g.arrived
+			must(t, b.Trim(ctx, low+2))
+			low += 3
+			close(g.open)
+			got := <-done
+			must(t, got.err)
+			// The log before the trim, or after it.
+			if n := uint64(len(got.signals)); n == 0 || cmp.Diff(series(61-n, 60), got.signals) != "" {
+				t.Errorf("%s: %d signals", name, n)
+			}
+		}
+	}
+}
+
+// TestStaleObjectIsNotRead: a reader that comes between a write where others have trimmed and the moment when its writer
+// notices does not take it for a part of the log.
+func TestStaleObjectIsNotRead(t *testing.T) {
+	fake, place := fakePlace(t)
+	stale, slow := newProxy(t, fake), newProxy(t, fake)
+	ctx := t.Context()
+	a, b, reader := openSignals(t, placeOn(stale.URL)), openSignals(t, place), openSignals(t, placeOn(slow.URL))
+	must(t, a.Append(ctx, series(1, 1)))
+	for n := uint64(2); n <= 6; n++ {
+		must(t, b.Append(ctx, series(n, n)))
+	}
+	atObject, atState := newGate(), newGate()
+	slow.arm(&rule{method: "GET", end: "fffd", times: 1, do: atObject.hold}) // the second object
+	read := make(chan []sinks.Signal)
+	go func() {
+		signals, err := reader.Read(ctx, 1, 1)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- signals
+	}()
+	<-atObject.arrived
+	must(t, b.Trim(ctx, 4))
+	stale.arm(&rule{method: "GET", end: "signals.state", times: 1, do: atState.hold})
+	other := signalAt(2)
+	other.Name = "never stored"
+	appended := make(chan error)
+	go func() { appended <- a.Append(ctx, []sinks.Signal{other}) }()
+	<-atState.arrived // its object is there
+	close(atObject.open)
+	if diff := cmp.Diff(series(5, 5), <-read); diff != "" {
+		t.Errorf("read (-want +got):\n%s", diff)
+	}
+	close(atState.open)
+	must(t, <-appended) // it was trimmed: nothing to do
+	wantLog(t, reader, series(5, 6))
+	must(t, sinks.Verify(ctx, b))
+}
+
+// TestStateRemoved: without its state object a store does not go on as if nothing had happened.
+func TestStateRemoved(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	b, s := openBlobs(t, place), openSignals(t, place)
+	must(t, s.Append(ctx, series(1, 3)))
+	for _, key := range []string{"place/blobs.state", "place/signals.state"} {
+		fake.edit(key, func([]byte) []byte { return nil })
+	}
+	_, stat := s.Stat(ctx)
+	for what, err := range map[string]error{
+		"put": put(ctx, b, "a", nil), "stat": stat, "trim": s.Trim(ctx, 2), "append": s.Append(ctx, series(4, 5)),
+	} {
+		wantErr(t, what, err, sinks.ErrCorrupt)
+	}
+	_, err := sinks.OpenSignals(ctx, place)
+	wantErr(t, "open", err, sinks.ErrCorrupt)
+	must(t, put(ctx, openBlobs(t, place), "a", nil)) // blobs need it for the lease only
+}
+
+// TestLongLog has more objects than one listing holds, and more than are fetched together.
+func TestLongLog(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	s := openSignals(t, place)
+	const last = 2300
+	for n := uint64(1); n <= last; n++ {
+		must(t, s.Append(ctx, series(n, n)))
+	}
+	cold := openSignals(t, place)
+	fake.counted()
+	newest, err := cold.ReadNewest(ctx, 0, 1)
+	must(t, err)
+	if n := fake.counted(); len(newest) != 1 || newest[0].Sequence != last || n["LIST"] != 1 || n["GET"] > 3 {
+		t.Errorf("the newest of %d took %v", last, n)
+	}
+	middle, err := cold.Read(ctx, 1150, 3)
+	must(t, err)
+	if n := fake.counted(); len(middle) != 3 || middle[0].Sequence != 1151 || n["LIST"] > 3 || n["GET"] > 20 {
+		t.Errorf("three of the middle of %d took %v", last, n)
+	}
+	wantLog(t, cold, series(1, last))
+	must(t, sinks.Verify(ctx, cold))
+	removed, err := sinks.Prune(ctx, s, time.Time{}, 100, last)
+	if err != nil || removed != last-100 {
+		t.Errorf("removed %d, %v", removed, err)
+	}
+	wantLog(t, cold, series(last-99, last))
+	if n := len(fake.keys()); n != 101 {
+		t.Errorf("%d objects are left of 100 and the state", n)
+	}
+	must(t, sinks.Verify(ctx, cold))
+}
+
+// TestRequests: how many requests calls make is what they cost.
+func TestRequests(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	b, s := openBlobs(t, place), openSignals(t, place)
+	must(t, s.Append(ctx, series(1, 3)))
+	fake.counted()
+	for _, c := range []struct {
+		what string
+		call func() error
+		want map[string]int
+	}{
+		{"append", func() error { return s.Append(ctx, series(4, 6)) }, map[string]int{"PUT": 1, "GET": 1}},
+		{"append again", func() error { return s.Append(ctx, series(4, 6)) }, map[string]int{"GET": 2}},
+		{"put", func() error { return put(ctx, b, "a", nil) }, map[string]int{"PUT": 1, "GET": 1}},
+		{"put of a taken name", func() error {
+			if err := put(ctx, b, "a", nil); !errors.Is(err, sinks.ErrExists) {
+				return err
+			}
+			return nil
+		}, map[string]int{"PUT": 1, "GET": 1, "HEAD": 1}},
+		{"open", func() error { _, err := get(ctx, b, "a"); return err }, map[string]int{"GET": 1}},
+		{"list", func() error { _, err := b.List(ctx, "", "", 0); return err }, map[string]int{"LIST": 1}},
+		{"list on", func() error { _, err := b.List(ctx, "dir/", "dir/x", 5); return err }, map[string]int{"LIST": 1}},
+		{"delete", func() error { return b.Delete(ctx, "a") }, map[string]int{"DELETE": 1, "GET": 1}},
+		{"stat", func() error { _, err := s.Stat(ctx); return err }, map[string]int{"LIST": 1, "GET": 2}},
+		{"stat again", func() error { _, err := s.Stat(ctx); return err }, map[string]int{"LIST": 1, "GET": 1}},
+		{"read the newest", func() error { _, err := s.ReadNewest(ctx, 0, 2); return err }, map[string]int{"LIST": 1, "GET": 3}},
+		{"acquire", func() error { _, err := sinks.Acquire(ctx, b, sinks.Claim{}); return err }, map[string]int{"GET": 1, "PUT": 1}},
+		{"renew", func() error { return sinks.Renew(ctx, b) }, map[string]int{"GET": 1, "PUT": 1}},
+		{"put as holder", func() error { return put(ctx, b, "b", nil) }, map[string]int{"PUT": 1, "GET": 1}},
+		{"acquire a log", func() error { _, err := sinks.Acquire(ctx, s, sinks.Claim{}); return err }, map[string]int{"GET": 3, "PUT": 2, "LIST": 1}},
+		{"append as holder", func() error { return s.Append(ctx, series(7, 9)) }, map[string]int{"PUT": 1, "GET": 1}},
+		{"trim", func() error { return s.Trim(ctx, 6) }, map[string]int{"LIST": 3, "GET": 1, "PUT": 1, "POST": 1}},
+	} {
+		must(t, c.call())
+		if diff := cmp.Diff(c.want, fake.counted()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+	}
+}
+
+// TestForeignObjects: what others keep below the prefix is neither shown nor touched.
+func TestForeignObjects(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	strange := []string{"place/blobs/UPPER!", "place/blobs/a", "place/blobs/a/", "place/signals/0000", "place/signals/zzz", "elsewhere"}
+	for _, key := range strange {
+		fake.objects[key] = fakeObject{content: []byte("strange"), etag: `"0"`, changed: time.Now()}
+	}
+	b, s := openBlobs(t, place), openSignals(t, place)
+	must(t, errors.Join(put(ctx, b, "a", []byte("1")), s.Append(ctx, series(1, 3)), s.Append(ctx, series(4, 6)), s.Trim(ctx, 6)))
+	list, err := b.List(ctx, "", "", 0)
+	must(t, err)
+	if diff := cmp.Diff([]sinks.Blob{{Name: "a", Size: 1}}, list); diff != "" {
+		t.Errorf("listing (-want +got):\n%s", diff)
+	}
+	must(t, errors.Join(b.Delete(ctx, "a"), sinks.Verify(ctx, b), sinks.Verify(ctx, s)))
+	keys := strings.Join(fake.keys(), " ")
+	for _, key := range strange {
+		if !strings.Contains(keys, key) {
+			t.Errorf("%s is gone", key)
+		}
+	}
+	fake.objects["place/blobs/theirs!"] = fakeObject{content: []byte("strange"), etag: `"0"`, changed: time.Now()}
+	_, err = get(ctx, b, "theirs")
+	wantErr(t, "open of a blob that somebody else made", err, sinks.ErrForeign)
+	wantErr(t, "put of that name", put(ctx, b, "theirs", nil), sinks.ErrExists)
+}
+
+// TestConcurrentBatches: of batches that race, each is there whole and once, or refused.
+func TestConcurrentBatches(t *testing.T) {
+	_, place := fakePlace(t)
+	ctx := t.Context()
+	const writers, batches = 6, 12
+	var group sync.WaitGroup
+	stored := make([]int, writers)
+	problems := make([]error, writers)
+	for w := range writers {
+		s := openSignals(t, place)
+		group.Go(func() {
+			for n := range uint64(batches) {
+				batch := series(n*5+1, n*5+5)
+				for i := range batch {
+					batch[i].Key = fmt.Sprintf("writer %d", w)
+				}
+				switch err := s.Append(ctx, batch); {
+				case err == nil:
+					stored[w]++
+				case !errors.Is(err, sinks.ErrConflict):
+					problems[w] = err
+				}
+			}
+		})
+	}
+	group.Wait()
+	must(t, errors.Join(problems...))
+	got, err := openSignals(t, place).Read(ctx, 0, 1000)
+	must(t, err)
+	count := make([]int, writers)
+	for i := range got {
+		var w int
+		if _, err := fmt.Sscanf(got[i].Key, "writer %d", &w); err != nil {
+			t.Fatal(err)
+		}
+		count[w]++
+		if got[i].Sequence != uint64(i+1) || got[i].Key != got[i-i%5].Key {
+			t.Fatalf("signal %d is %+v", i+1, got[i])
+		}
+	}
+	for w := range writers {
+		if count[w] != 5*stored[w] {
+			t.Errorf("writer %d was told that %d batches are stored, and %d signals are", w, stored[w], count[w])
+		}
+	}
+}
+
+// TestDamagedLog: whatever happens to an object of a log, no wrong signal is ever returned, and Verify notices.
+func TestDamagedLog(t *testing.T) {
+	damages := map[string]func([]byte) []byte{
+		"removed":   func([]byte) []byte { return nil },
+		"emptied":   func([]byte) []byte { return []byte{} },
+		"cut":       func(b []byte) []byte { return b[:len(b)-1] },
+		"longer":    func(b []byte) []byte { return append(b, 0) },
+		"flipped":   flip,
+		"replaced":  func([]byte) []byte { return []byte("something else") },
+		"magic":     func(b []byte) []byte { b[0] ^= 1; return b },
+		"zeroed":    func(b []byte) []byte { return make([]byte, len(b)) },
+		"last byte": func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b },
+	}
+	for name, damage := range damages {
+		for object := range 4 { // the state, then the objects, the newest first
+			fake, place := fakePlace(t)
+			ctx := t.Context()
+			s := openSignals(t, place)
+			for n := uint64(1); n <= 9; n += 3 {
+				must(t, s.Append(ctx, series(n, n+2)))
+			}
+			must(t, s.Close())
+			key := fake.keys()[object]
+			newestIsGone := name == "removed" && object == 1 // nobody can know
+			fake.edit(key, damage)
+			err := func() error {
+				s, err := sinks.OpenSignals(ctx, place)
+				if err != nil {
+					return err
+				}
+				defer func() { must(t, s.Close()) }()
+				got, errRead := s.Read(ctx, 0, 100)
+				errVerify := sinks.Verify(ctx, s)
+				if errRead == nil && len(got) != 9 && !newestIsGone {
+					t.Errorf("%s, object %d: %d signals without an error", name, object, len(got))
+				}
+				if (errRead == nil) != (errVerify == nil) {
+					t.Errorf("%s, object %d: reading: %v; verifying: %v", name, object, errRead, errVerify)
+				}
+				return errors.Join(errRead, errVerify)
+			}()
+			if newestIsGone {
+				must(t, err)
+			} else if !errors.Is(err, sinks.ErrCorrupt) && !errors.Is(err, sinks.ErrForeign) {
+				t.Errorf("%s, object %d: %v", name, object, err)
+			}
+		}
+	}
+}
+
+// TestDamagedBlob: a damaged blob ends with an error before its last byte, however it is read.
+func TestDamagedBlob(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	s := openBlobs(t, place)
+	b := content("blob", 100_000)
+	must(t, put(ctx, s, "a", b))
+	must(t, sinks.Verify(ctx, s))
+	for _, at := range []int{0, 50_000, len(b) - 1} {
+		damaged := bytes.Clone(b)
+		damaged[at] ^= 4
+		fake.edit("place/blobs/a!", func([]byte) []byte { return damaged })
+		r, size, err := s.Open(ctx, "a")
+		must(t, err)
+		exactly := make([]byte, size)
+		n, err := readFull(r, exactly)
+		must(t, r.Close())
+		wantErr(t, "read of exactly the size", err, sinks.ErrCorrupt)
+		if n == len(b) {
+			t.Error("all bytes of a damaged blob were given away")
+		}
+		_, err = get(ctx, s, "a")
+		wantErr(t, "read to the end", err, sinks.ErrCorrupt)
+		wantErr(t, "verify", sinks.Verify(ctx, s), sinks.ErrCorrupt)
+	}
+	var known *sinks.Error
+	if _, err := get(context.WithoutCancel(ctx), s, "a"); !errors.As(err, &known) || known.Op != "read" || known.Object != "a" {
+		t.Errorf("%v does not say what failed", err)
+	}
+}
