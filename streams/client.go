@@ -1,0 +1,473 @@
+package streams
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	rnd "math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// ClientOptions configures a Client.
+type ClientOptions struct {
+	HTTP     *http.Client  // nil: one of its own. It must not set a Timeout, which would end subscriptions
+	Token    string        // sent as Authorization: Bearer; never shown in errors
+	RetryFor time.Duration // how long a call is tried again when the server cannot be reached or is not ready; 0: 30 s
+	Silence  time.Duration // a subscription on which nothing comes for so long is begun anew; 0: 1 min. More than the server's Heartbeat
+}
+
+// A Client is a Log at a distance: what NewHandler serves under a URL. It repeats calls that failed on the way, which is
+// safe, because every append carries an idempotency key: the caller's, or else a random one. An append whose outcome
+// cannot be found out in time is ErrUnknownOutcome, never reported as failed. Subscriptions go on where they were after a
+// broken connection. All methods are safe for concurrent use.
+type Client struct {
+	base   string
+	o      ClientOptions
+	http   *http.Client
+	closed atomic.Bool
+	ctx    context.Context // ends with Close
+	end    context.CancelFunc
+}
+
+var _ Log = (*Client)(nil)
+
+// NewClient makes a client of the server at a URL such as http://127.0.0.1:7070. It does not connect yet.
+func NewClient(base string, o ClientOptions) (*Client, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil: // its text may hold a password
+		return nil, wrap("open", "", fmt.Errorf("%w: the URL cannot be read", ErrOption))
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, wrap("open", "", fmt.Errorf("%w: URL: http or https, a host, perhaps a path, and nothing else", ErrOption))
+	case o.RetryFor < 0 || o.Silence < 0:
+		return nil, wrap("open", "", fmt.Errorf("%w: RetryFor and Silence must not be negative", ErrOption))
+	}
+	if o.RetryFor == 0 {
+		o.RetryFor = 30 * time.Second
+	}
+	if o.Silence == 0 {
+		o.Silence = time.Minute
+	}
+	c := &Client{base: strings.TrimSuffix(base, "/"), o: o, http: o.HTTP}
+	if c.http == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = 64
+		c.http = &http.Client{Transport: t}
+	}
+	c.ctx, c.end = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Close ends subscriptions and refuses what follows.
+func (c *Client) Close() error {
+	if c.closed.CompareAndSwap(false, true) {
+		c.end()
+		if c.o.HTTP == nil {
+			c.http.CloseIdleConnections()
+		}
+	}
+	return nil
+}
+
+func (c *Client) start(ctx context.Context, op, stream string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.closed.Load() {
+		return wrap(op, stream, ErrClosed)
+	}
+	return nil
+}
+
+// request is a call on its way.
+type request struct {
+	method, path string
+	header       http.Header
+	body         []byte
+}
+
+func streamPath(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return "/streams/" + strings.Join(parts, "/")
+}
+
+// do sends a request until there is an answer that decides, or RetryFor is over. writes: its effect matters if it is
+// unknown whether it happened.
+func (c *Client) do(ctx context.Context, r request, writes bool) (*http.Response, []byte, error) {
+	deadline := time.Now().Add(c.o.RetryFor)
+	unknown := false // an earlier try may have happened
+	for try := 1; ; try++ {
+		resp, body, err := c.once(ctx, r)
+		reached := err != nil && !neverSent(err)
+		switch {
+		case err == nil && !transient(resp.StatusCode):
+			return resp, body, nil
+		case err == nil:
+			err = decodeProblem(resp, body)
+			reached = resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout
+		}
+		unknown = unknown || reached
+		wait := time.Duration(float64(min(50*time.Millisecond<<min(try, 6), 2*time.Second)) * (0.5 + rnd.Float64()/2))
+		if ctx.Err() == nil && c.ctx.Err() == nil && time.Now().Add(wait).Before(deadline) {
+			select {
+			case <-time.After(wait):
+				continue
+			case <-ctx.Done():
+			case <-c.ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		} else if c.ctx.Err() != nil {
+			err = ErrClosed
+		}
+		if writes && unknown {
+			return nil, nil, fmt.Errorf("%w after %d tries: %w", ErrUnknownOutcome, try, err)
+		}
+		if ctx.Err() == nil && c.ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
+			err = fmt.Errorf("%w after %d tries: %w", ErrUnavailable, try, err)
+		}
+		return nil, nil, err
+	}
+}
+
+// transient statuses say nothing about the request itself.
+func transient(status int) bool {
+	switch status {
+	case http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// neverSent reports that no byte of the request can have reached the server.
+func neverSent(err error) bool {
+	op := (*net.OpError)(nil)
+	dns := (*net.DNSError)(nil)
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
+
+// maxReply is more than any page takes that the server sends in one piece.
+const maxReply = 1 << 30
+
+func (c *Client) once(ctx context.Context, r request) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return nil, nil, err
+	}
+	return resp, body, nil
+}
+
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	if c.o.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.o.Token)
+	}
+	return c.http.Do(req)
+}
+
+// decodeProblem turns an error reply into an error of this package.
+func decodeProblem(resp *http.Response, body []byte) error {
+	var p problem
+	if json.Unmarshal(body, &p) != nil {
+		p.Detail = fmt.Sprintf("%.200q", body)
+	}
+	switch {
+	case p.Code == "conflict" && p.CurrentVersion != nil && p.Epoch != nil:
+		return &ConflictError{*p.CurrentVersion, *p.Epoch}
+	case p.Code == "key_reused":
+		return &KeyError{p.IDs, p.Partial}
+	}
+	for _, known := range statuses {
+		if p.Code != "" && known.code == p.Code {
+			return fmt.Errorf("%w: %s", known.err, p.Detail)
+		}
+	}
+	err := ErrInvalid
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		err = ErrDenied
+	case resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusRequestHeaderFieldsTooLarge:
+		err = ErrTooLarge
+	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
+		err = ErrUnavailable
+	}
+	return fmt.Errorf("%w: %s: %s", err, resp.Status, p.Detail)
+}
+
+// call does a request whose reply is JSON.
+func (c *Client) call(ctx context.Context, r request, writes bool, out any) (*http.Response, error) {
+	resp, body, err := c.do(ctx, r, writes)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, decodeProblem(resp, body)
+	}
+	if out != nil {
+		if err := json.Unmarshal(body, out); err != nil {
+			return nil, fmt.Errorf("%w: a reply that is not ephemera's: %w", ErrUnavailable, err)
+		}
+	}
+	return resp, nil
+}
+
+// Append implements Log. Events of a batch in which only some have an id get random ones.
+func (c *Client) Append(ctx context.Context, a Append) (Result, error) {
+	if err := c.start(ctx, "append", a.Stream); err != nil {
+		return Result{}, err
+	}
+	if err := a.check(); err != nil {
+		return Result{}, wrap("append", a.Stream, err)
+	}
+	w, err := newWork(&a)
+	if err != nil {
+		return Result{}, wrap("append", a.Stream, err)
+	}
+	r, ours, err := c.appendRequest(w)
+	if err != nil {
+		return Result{}, wrap("append", a.Stream, err)
+	}
+	var out wireResult
+	if _, err := c.call(ctx, r, true, &out); err != nil {
+		return Result{}, wrap("append", a.Stream, err)
+	}
+	// A key of our own can be known only from an earlier try of this very call.
+	return Result{a.Stream, out.FirstVersion, out.LastVersion, out.Epoch, out.Duplicate && !ours}, nil
+}
+
+// appendRequest returns the request, and whether nobody else knows its key.
+func (c *Client) appendRequest(a *work) (r request, ours bool, err error) {
+	h := http.Header{"Content-Type": {typeJSON}}
+	with := 0
+	for i := range a.Events {
+		if a.Events[i].ID != "" {
+			with++
+		}
+	}
+	key := a.Key
+	if key == "" && with == 0 {
+		key, ours = newKey(), true
+	}
+	if key != "" {
+		h.Set(headerKey, key)
+	}
+	list := make([]wireEvent, len(a.Events))
+	for i := range list {
+		list[i] = toWire(&a.Events[i])
+		list[i].Stream, list[i].Version = "", 0
+		list[i].Data, list[i].Meta = a.texts[i].data, a.texts[i].meta
+		if key == "" && list[i].ID == "" {
+			list[i].ID = newKey()
+		}
+	}
+	switch a.Expect.kind {
+	case expectNone:
+		h.Set("If-None-Match", "*")
+	case expectExists:
+		h.Set("If-Match", "*")
+	case expectVersion:
+		h.Set("If-Match", `"`+strconv.FormatUint(a.Expect.version, 10)+`"`)
+	}
+	if !a.Epoch.IsZero() {
+		h.Set(headerEpoch, a.Epoch.String())
+	}
+	var body bytes.Buffer
+	if err := encode(&body, list); err != nil {
+		return r, false, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return request{http.MethodPost, streamPath(a.Stream), h, body.Bytes()}, ours, nil
+}
+
+func newKey() string { return rand.Text() }
+
+// Read implements Log.
+func (c *Client) Read(ctx context.Context, r Read) (Page, error) {
+	if err := c.start(ctx, "read", r.Stream); err != nil {
+		return Page{}, err
+	}
+	if err := CheckName(r.Stream); err != nil {
+		return Page{}, wrap("read", r.Stream, err)
+	}
+	q := url.Values{}
+	if r.From > 0 {
+		q.Set("from", strconv.FormatUint(r.From, 10))
+	}
+	if r.Limit != 0 {
+		q.Set("limit", strconv.Itoa(r.Limit))
+	}
+	if r.Backward {
+		q.Set("backward", "true")
+	}
+	var list []wireEvent
+	resp, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(r.Stream) + "?" + q.Encode()}, false, &list)
+	if err != nil {
+		return Page{}, wrap("read", r.Stream, err)
+	}
+	p := Page{Stream: r.Stream, More: resp.Header.Get("Ephemera-More") == "true"}
+	version, err1 := strconv.ParseUint(strings.Trim(resp.Header.Get("ETag"), `"`), 10, 64)
+	oldest, err2 := strconv.ParseUint(resp.Header.Get("Ephemera-Oldest"), 10, 64)
+	err3 := p.Epoch.UnmarshalText([]byte(resp.Header.Get(headerEpoch)))
+	gap, err4 := parseGap(r.Stream, resp.Header.Get(headerGap))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return Page{}, wrap("read", r.Stream, fmt.Errorf("%w: a reply that is not ephemera's: %w", ErrUnavailable, err))
+	}
+	p.Version, p.Oldest, p.Gap = version, oldest, gap
+	for i := range list {
+		p.Events = append(p.Events, list[i].event())
+	}
+	return p, nil
+}
+
+func parseGap(stream, text string) (*Gap, error) {
+	if text == "" {
+		return nil, nil
+	}
+	g := &Gap{Stream: stream}
+	if _, err := fmt.Sscanf(text, "%d-%d; cause=%s", &g.From, &g.To, &g.Cause); err != nil {
+		return nil, fmt.Errorf("gap %q: %w", text, err)
+	}
+	return g, nil
+}
+
+// Info implements Log.
+func (c *Client) Info(ctx context.Context, stream string) (Info, error) {
+	if err := c.start(ctx, "info", stream); err != nil {
+		return Info{}, err
+	}
+	if err := CheckName(stream); err != nil {
+		return Info{}, wrap("info", stream, err)
+	}
+	var w wireInfo
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(stream) + "?info=true"}, false, &w); err != nil {
+		return Info{}, wrap("info", stream, err)
+	}
+	i, err := w.info()
+	return i, wrap("info", stream, err)
+}
+
+// List implements Log.
+func (c *Client) List(ctx context.Context, pattern, after string, limit int) ([]Info, error) {
+	if err := c.start(ctx, "list", pattern); err != nil {
+		return nil, err
+	}
+	if err := invalidLimit(limit); err != nil {
+		return nil, wrap("list", pattern, err)
+	}
+	var all []Info
+	for {
+		page := MaxPage
+		if limit > 0 {
+			page = min(page, limit-len(all))
+		}
+		q := url.Values{"pattern": {pattern}, "after": {after}, "limit": {strconv.Itoa(page)}}
+		var list []wireInfo
+		if _, err := c.call(ctx, request{method: http.MethodGet, path: "/streams?" + q.Encode()}, false, &list); err != nil {
+			return nil, wrap("list", pattern, err)
+		}
+		for k := range list {
+			i, err := list[k].info()
+			if err != nil {
+				return nil, wrap("list", pattern, err)
+			}
+			all = append(all, i)
+			after = i.Stream
+		}
+		if len(list) < page || len(all) == limit {
+			return all, nil
+		}
+	}
+}
+
+// SetLimits implements Log.
+func (c *Client) SetLimits(ctx context.Context, stream string, m Limits) error {
+	if err := c.start(ctx, "limits", stream); err != nil {
+		return err
+	}
+	if err := errors.Join(CheckName(stream), m.check()); err != nil {
+		return wrap("limits", stream, err)
+	}
+	body, err := json.Marshal(toWireLimits(m))
+	if err == nil {
+		_, err = c.call(ctx, request{http.MethodPut, streamPath(stream) + "?limits=true", http.Header{"Content-Type": {typeJSON}}, body}, true, nil)
+	}
+	return wrap("limits", stream, err)
+}
+
+// Delete implements Log.
+func (c *Client) Delete(ctx context.Context, stream string) error {
+	if err := c.start(ctx, "delete", stream); err != nil {
+		return err
+	}
+	if err := CheckName(stream); err != nil {
+		return wrap("delete", stream, err)
+	}
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: streamPath(stream)}, true, nil)
+	return wrap("delete", stream, err)
+}
+
+// Aggregate implements Log.
+func (c *Client) Aggregate(ctx context.Context, a Aggregate) (Summary, error) {
+	if err := c.start(ctx, "aggregate", a.Stream); err != nil {
+		return Summary{}, err
+	}
+	if err := CheckName(a.Stream); err != nil {
+		return Summary{}, wrap("aggregate", a.Stream, err)
+	}
+	q := url.Values{"aggregate": {"true"}, "field": {a.Field}, "by": {a.By}}
+	var w wireSummary
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(a.Stream) + "?" + q.Encode()}, false, &w); err != nil {
+		return Summary{}, wrap("aggregate", a.Stream, err)
+	}
+	s := Summary{Stream: a.Stream, Version: w.Version, Epoch: w.Epoch, Events: w.TotalEvents, NotNumbers: w.NotNumbers}
+	s.Numbers.Count, s.Numbers.Sum = w.Numbers, w.TotalValor
+	if w.Min != nil && w.Max != nil {
+		s.Numbers.Min, s.Numbers.Max = *w.Min, *w.Max
+	}
+	for name, v := range w.Percentiles {
+		if s.Percentile == nil {
+			s.Percentile = map[int]float64{}
+		}
+		p, _ := strconv.Atoi(strings.TrimPrefix(name, "p"))
+		s.Percentile[p] = v
+	}
+	if a.By != "" {
+		s.Groups = map[string]Group{}
+		for name, g := range w.Gateways {
+			x := Group{Events: g.Count}
+			x.Numbers.Count, x.Numbers.Sum = g.Numbers, g.Sum
+			if g.Min != nil && g.Max != nil {
+				x.Numbers.Min, x.Numbers.Max = *g.Min, *g.Max
+			}
+			s.Groups[name] = x
+		}
+	}
+	return s, nil
+}

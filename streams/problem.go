@@ -1,0 +1,94 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/ephemera-go/ephemera/core"
+)
+
+// A problem is the body of an error reply, as in RFC 9457.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Stream string `json:"stream,omitempty"`
+
+	CurrentVersion *uint64     `json:"currentVersion,omitempty"`
+	Epoch          *core.Epoch `json:"epoch,omitempty"`
+	IDs            []string    `json:"ids,omitempty"`
+	Partial        bool        `json:"partial,omitempty"`
+	Index          *int        `json:"index,omitempty"`
+	Line           int         `json:"line,omitempty"`
+	Field          string      `json:"field,omitempty"`
+	Code           string      `json:"code,omitempty"` // which error of this package
+}
+
+func (h *Handler) fail(w http.ResponseWriter, _ *http.Request, p problem) {
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	w.Header().Set("Content-Type", typeProblem)
+	w.WriteHeader(p.Status)
+	_ = encode(w, p)
+}
+
+// failed tells the client of an error of the log or of the request.
+func (h *Handler) failed(w http.ResponseWriter, r *http.Request, stream string, err error) {
+	p := problem{Status: http.StatusInternalServerError, Stream: stream, Detail: cause(err).Error()}
+	for _, known := range statuses {
+		if errors.Is(err, known.err) {
+			p.Status, p.Code = known.status, known.code
+			break
+		}
+	}
+	if c := (*ConflictError)(nil); errors.As(err, &c) {
+		p.CurrentVersion, p.Epoch = &c.Version, &c.Epoch
+		setVersion(w, c.Version, c.Epoch)
+	}
+	if k := (*KeyError)(nil); errors.As(err, &k) {
+		p.IDs, p.Partial = k.Keys, k.Partial
+	}
+	if b := (*bodyError)(nil); errors.As(err, &b) {
+		p.Line, p.Field = b.Line, b.Field
+		if b.Index >= 0 {
+			p.Index = &b.Index
+		}
+	}
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
+	if p.Status == http.StatusInternalServerError {
+		h.o.Logger.ErrorContext(r.Context(), "streams: a request failed", "method", r.Method, "stream", stream, "error", err)
+	}
+	h.fail(w, r, p)
+}
+
+// cause leaves out the wrapper that names operation and stream, which the problem says itself.
+func cause(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// statuses say what is told to the client, and how the client recognises it.
+var statuses = []struct {
+	err    error
+	status int
+	code   string
+}{
+	{ErrConflict, http.StatusPreconditionFailed, "conflict"},
+	{ErrKeyReused, http.StatusUnprocessableEntity, "key_reused"},
+	{ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
+	{errMediaType, http.StatusUnsupportedMediaType, "media_type"},
+	{ErrTooManyStreams, http.StatusTooManyRequests, "too_many_streams"},
+	{ErrFull, http.StatusTooManyRequests, "full"},
+	{ErrInvalid, http.StatusBadRequest, "invalid"},
+	{ErrClosed, http.StatusServiceUnavailable, "closed"},
+	{ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
+	{ErrUnknownOutcome, http.StatusServiceUnavailable, "unknown_outcome"},
+	{ErrDenied, http.StatusForbidden, "denied"},
+	{context.Canceled, 499, "canceled"},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
+}
