@@ -66,7 +66,7 @@ func (s *Saver[E]) save(ctx context.Context, stop <-chan struct{}, final bool) (
 
 // adopt makes a snapshot the base of the next one.
 func (s *Saver[E]) adopt(m *Manifest, w *writer[E]) {
-	s.ordinal = m.Ordinal
+	s.ordinal, s.final = m.Ordinal, m.Final
 	s.base, s.keys = m, w.plan.version
 	s.known[m.Ordinal] = m.Objects
 	held := w.held()
@@ -200,20 +200,23 @@ func (s *Saver[E]) alone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var foreign error
 	for _, b := range newer {
 		ordinal, ok := manifestOrdinal(s.o.Name, b.Name)
 		if !ok {
 			continue
 		}
-		m, err := readManifest(ctx, s.blobs, s.o.Name, ordinal)
-		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooNew) && !errors.Is(err, sinks.ErrNotFound) {
-			return err
+		if foreign == nil {
+			m, err := readManifest(ctx, s.blobs, s.o.Name, ordinal)
+			switch {
+			case err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooNew) && !errors.Is(err, sinks.ErrNotFound):
+				return err
+			case err != nil || m.Writer != s.writer:
+				s.base, s.held = nil, nil
+				foreign = &Error{Op: "save", Object: b.Name, Err: fmt.Errorf("%w: another Saver takes snapshots under this name", ErrConflict)}
+			}
 		}
 		s.ordinal = ordinal
-		if err != nil || m.Writer != s.writer {
-			s.base, s.held = nil, nil
-			return &Error{Op: "save", Object: b.Name, Err: fmt.Errorf("%w: another Saver takes snapshots under this name", ErrConflict)}
-		}
 	}
-	return nil
+	return foreign
 }

@@ -32,6 +32,7 @@ type Saver[E any] struct {
 	ordinal uint64    // greatest that was ever seen
 	lineage []Ancestor
 	known   map[uint64][]Object // objects of the manifests that stay, by ordinal
+	final   bool                // the newest snapshot that this Saver has taken is final
 	held    map[string]uint64   // events that the objects of base were written with; those that are absent are unknown
 
 	parts   attachments[E]
@@ -184,7 +185,10 @@ func (s *Saver[E]) shutdown(ctx context.Context) error {
 	go func() {
 		err := s.finish(ctx)
 		s.running.Wait()
-		ended <- errors.Join(err, s.grip.close())
+		if e := s.grip.close(); e != nil {
+			err = errors.Join(err, e)
+		}
+		ended <- err
 	}()
 	select {
 	case err := <-ended:
@@ -216,7 +220,7 @@ func (s *Saver[E]) finish(ctx context.Context) error {
 	if _, err := s.save(ctx, nil, true); err != nil {
 		return s.unsaved(err)
 	}
-	if s.atRisk() > 0 {
+	if !s.final {
 		return s.unsaved(errStalled)
 	}
 	return nil
