@@ -72,58 +72,62 @@ type packing struct {
 
 // appendInts writes a group of at least one number.
 func appendInts(dst []byte, v []int64) []byte {
-	p := guess(v)
 	dst = slices.Grow(dst, 1+(2+len(v))*binary.MaxVarintLen64)
-	if p.width != intsVarint {
+	p, low, high := guess(v)
+	if p.choose(v, low, high); p.width != intsVarint {
+		spare := ^uint64(0)>>(64-8*p.width) - uint64(high-low)
+		p.base -= int64(spare / 2) // room on both sides for what the sample does not show
 		if b, ok := p.fixed(p.head(dst), v); ok {
 			return b
 		}
 	}
-	low, high := p.bounds(v)
-	p.base = low
-	if p.width == intsVarint {
+	low, high = p.bounds(v)
+	if p.choose(v, low, high); p.width == intsVarint {
 		return p.varints(p.head(dst), v)
 	}
-	p.width = bytesFor(uint64(high - low))
 	dst, _ = p.fixed(p.head(dst), v)
 	return dst
 }
 
-func bytesFor(n uint64) int { return (bits.Len64(n|1) + 7) / 8 }
-
+// intsSample is how many numbers of a group are looked at to decide how to write it, about.
 const intsSample = 32
 
-// guess looks at a sample: whether differences are smaller than the numbers, how many bytes hold them, and whether most
-// are so much smaller than the greatest that varints are shorter.
-func guess(v []int64) packing {
+func sampleStep(v []int64) int { return 1 + len(v)/intsSample }
+
+// guess finds out by a sample whether differences are smaller than the numbers, and returns the bounds of the smaller ones.
+func guess(v []int64) (p packing, low, high int64) {
 	if len(v) == 1 {
-		return packing{width: 1, base: v[0]}
+		return p, v[0], v[0]
 	}
-	step := 1 + len(v)/intsSample
-	low, high := v[1], v[1]
+	low, high = v[1], v[1]
 	least, most := v[1]-v[0], v[1]-v[0]
-	for i := 1; i < len(v); i += step {
+	for i := 1; i < len(v); i += sampleStep(v) {
 		x, d := v[i], v[i]-v[i-1]
 		low, high, least, most = min(low, x), max(high, x), min(least, d), max(most, d)
 	}
-	numbers, differences, short, shorter, n := 0, 0, 0, 0, 0
-	for i := 1; i < len(v); i += step {
-		a, b := bits.Len64(uint64(v[i]-low)), bits.Len64(uint64(v[i]-v[i-1]-least))
-		numbers, differences = numbers+a, differences+b
-		short, shorter = short+(max(a, 1)+6)/7, shorter+(max(b, 1)+6)/7
-		n++
+	numbers, differences := 0, 0
+	for i := 1; i < len(v); i += sampleStep(v) {
+		numbers += bits.Len64(uint64(v[i] - low))
+		differences += bits.Len64(uint64(v[i] - v[i-1] - least))
 	}
-	p := packing{before: v[0] - (v[1] - v[0])} // so the first difference is like the second
 	if differences < numbers {
-		p.way, low, high, short = intsDelta, least, most, shorter
+		p.way, p.before = intsDelta, v[0]-(v[1]-v[0]) // so the first difference is like the second
+		low, high = least, most
 	}
-	if p.width = bytesFor(uint64(high - low)); short < n*p.width*3/4 {
+	return p, low, high
+}
+
+// choose takes varints if a sample says that most numbers are much smaller than the greatest.
+func (p *packing) choose(v []int64, low, high int64) {
+	p.base, p.width = low, (bits.Len64(uint64(high-low)|1)+7)/8
+	mask, fixed, varints := p.mask(), 0, 0
+	for i := 1; i < len(v); i += sampleStep(v) {
+		fixed += p.width
+		varints += (bits.Len64(uint64(v[i]-v[i-1]&mask-low)|1) + 6) / 7
+	}
+	if varints < fixed-fixed/4 {
 		p.width = intsVarint
-		return p
 	}
-	spare := ^uint64(0)>>(64-8*p.width) - uint64(high-low)
-	p.base = low - int64(spare/2) // room on both sides for what the sample has not
-	return p
 }
 
 // mask is what a number before is multiplied with.
