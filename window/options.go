@@ -68,6 +68,10 @@ type Options struct {
 	// (*) Under DropNewest and Block each raise that is running when MaxPending is reached may exceed it by its one
 	// signal. Batches and raises that waited do not.
 
+	// Restored is the section of an earlier window from a snapshot; nil: none. Sequences go on from it. Without a Store,
+	// the signals that the window showed come back, marked as Restored.
+	Restored []byte
+
 	SampleEvery int // one window.raise in Diagnostics for so many signals, exactly; 0 means DefaultSampleEvery
 }
 

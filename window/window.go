@@ -70,6 +70,10 @@ func New(ctx context.Context, o Options) (*Window, error) {
 			return nil, fmt.Errorf("window: open: %w: the store is at sequence %d, which leaves none", sinks.ErrInvalid, stat.Last)
 		}
 	}
+	earlier, err := o.restored(stat)
+	if err != nil {
+		return nil, fmt.Errorf("window: open: %w", err)
+	}
 	var c *ticker
 	if o.Clock == nil {
 		c = startTicker()
@@ -79,10 +83,13 @@ func New(ctx context.Context, o Options) (*Window, error) {
 		c.stop()
 		return nil, err
 	}
-	w, err := build(o, stat.Last+1, c, told)
+	w, err := build(o, max(stat.Last, earlier.last)+1, c, told)
 	if err != nil {
 		c.stop()
 		return nil, errors.Join(err, told.w.Close())
+	}
+	if err := w.putAside(earlier); err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
 	if o.Store != nil {
 		w.flusher = startFlusher(w)
