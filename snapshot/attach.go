@@ -56,6 +56,14 @@ func (s *Saver[E]) Attach(p Part) error {
 	return wrap("attach", "", s.parts.add(attachment[E]{name: p.SectionName(), save: save}, p.LoadSection))
 }
 
+// Section returns a section of the restored snapshot that is not attached yet, for a part that is made with it.
+func (s *Saver[E]) Section(name string) (data []byte, ok bool) {
+	s.parts.mu.Lock()
+	defer s.parts.mu.Unlock()
+	data, ok = s.parts.restored[name]
+	return bytes.Clone(data), ok
+}
+
 func (a *attachments[E]) add(x attachment[E], load func([]byte) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
