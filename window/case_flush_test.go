@@ -406,8 +406,10 @@ func TestSignalCase28_BackOffAndRecover(t *testing.T) {
 		raise(t, w, "a")
 		wantError(t, "Flush", w.Flush(context.Background()), sinks.ErrReadOnly)
 		time.Sleep(11 * time.Minute)
+		before := plan.Calls("append")
 		raiseMany(t, w, 99) // over the high water, yet the pause holds
 		synctest.Wait()
+		equal(t, "attempts", plan.Calls("append"), before)
 		if n := plan.Calls("append"); n < 10 || n > 60 {
 			t.Errorf("%d attempts in 11 minutes", n)
 		}

@@ -52,6 +52,7 @@ func TestSignalCase38_ShutdownEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-plan.Reached("append", 1); cancel() }()
 	wantError(t, "Shutdown", w.Shutdown(ctx), context.Canceled)
+	<-w.flusher.done // the write ended with the context too
 	equal(t, "pending", balanced(t, w).Pending, uint64(1))
 }
 

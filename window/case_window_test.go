@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -332,7 +333,14 @@ func TestSignalCase13_SamplingIsExact(t *testing.T) {
 			})
 		}
 		group.Wait()
-		_, _ = w.RaiseBatch(make([]Signal, 3))
+		_, _ = w.RaiseBatch(make([]Signal, 3)) // refused, so it does not count
+		name, err := w.Name("x")
+		wantError(t, "Name", err, nil)
+		for i := range 500 {
+			_, _ = w.RaiseSignal(Signal{Name: "x"})
+			_, _ = name.Raise("")
+			_, _ = name.RaiseFor(uint64(i), "")
+		}
 		batch := make([]Signal, 1500)
 		for i := range batch {
 			batch[i].Name = "b"
@@ -341,7 +349,7 @@ func TestSignalCase13_SamplingIsExact(t *testing.T) {
 			t.Fatal(k, err)
 		}
 		d := w.Diagnostics().Stats()
-		if got, want := int(d.Raised)-1, (4*each+1500)/n; got != want {
+		if got, want := int(d.Raised)-1, (4*each+3*500+1500)/n; got != want {
 			t.Errorf("1 in %d: %d samples, want %d", n, got, want)
 		}
 	}
@@ -378,6 +386,47 @@ func TestSignalCase14_Subscribers(t *testing.T) {
 	for _, x := range []*Watcher{slow, loud, again, fine} {
 		x.Stop()
 	}
+}
+
+// Stop returns when the callback that is running has, and what waits behind it is not delivered any more.
+func TestSignalCase15_StopWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t, Options{Clock: time.Now})
+		calls, release, stopped := 0, make(chan struct{}), false
+		x, err := w.Watch("", func(Signal) {
+			calls++
+			<-release
+			if stopped {
+				t.Error("Stop returned during a callback")
+			}
+		}, WatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raise(t, w, "a", "b", "c")
+		synctest.Wait()
+		done := make(chan struct{})
+		go func() {
+			x.Stop()
+			stopped = true
+			close(done)
+		}()
+		synctest.Wait()
+		close(release)
+		<-done
+		raise(t, w, "d")
+		synctest.Wait()
+		equal(t, "calls", calls, 1)
+		idle, err := w.Watch("", func(Signal) {}, WatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		idle.Stop()
+		if len(w.watchers.list) != 0 || len(w.trip.sleepers) != 0 {
+			t.Errorf("the window keeps %d watchers, %d of them to be woken", len(w.watchers.list), len(w.trip.sleepers))
+		}
+	})
 }
 
 func TestSignalCase15_Stop(t *testing.T) {

@@ -46,7 +46,7 @@ type model struct {
 	capacity            int
 	maxAge              time.Duration
 
-	persisted, dropped, untold, cleared, restored, refused uint64
+	persisted, dropped, untold, cleared, restored, refused, durable uint64
 }
 
 // chancy is a store whose writes fail by chance; it remembers how each of them went.
@@ -97,7 +97,7 @@ func (m *model) open() {
 	if n := len(m.rows); n > 0 {
 		m.start = m.rows[n-1].Sequence + 1
 	}
-	m.next, m.resume = m.start, m.start
+	m.next, m.resume, m.durable = m.start, m.start, m.start-1
 	m.aside, m.live, m.raised = nil, nil, nil
 	m.capacity, m.maxAge = m.o.Capacity, m.o.MaxAge
 	m.persisted, m.dropped, m.untold, m.cleared, m.restored, m.refused = 0, 0, 0, 0, 0, 0
@@ -247,6 +247,7 @@ func (m *model) written() bool {
 		}
 		m.resume += n
 		m.persisted += n
+		m.durable = m.resume - 1
 	}
 	return true
 }
@@ -363,8 +364,10 @@ func (m *model) compare(when string) {
 	equal(m.t, when+": shown", sense(m.t, m.w, ""), shown)
 	equal(m.t, when+": numbers", []uint64{
 		uint64(s.InMemory), s.Raised, s.Restored, s.Cleared, s.Persisted, s.Pending, s.Dropped, s.Refused.Total(), s.LastSequence,
+		s.LastDurable,
 	}, []uint64{
 		uint64(len(shown)), m.next - m.start, m.restored, m.cleared, m.persisted, m.next - m.resume, m.dropped, m.refused, m.next - 1,
+		m.durable,
 	})
 	var stored []Signal
 	for _, x := range rows(m.t, m.inner) {

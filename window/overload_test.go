@@ -291,3 +291,54 @@ func TestFailingStoreLetsNothingThrough(t *testing.T) {
 		plan.Clear()
 	})
 }
+
+// Whoever stands in the queue is served, or sent away, as soon as that is certain.
+func TestQueueForRoom(t *testing.T) {
+	for what, change := range map[string]func(w *Window) (batch, single error){
+		// The batch gives up after a second; the raise behind it began half a second later, and there is room for it.
+		"patience ends": func(*Window) (error, error) { return ErrOverloaded, nil },
+		// A batch for which there will never be room does not hold up the raise behind it.
+		"capacity shrinks": func(w *Window) (error, error) {
+			_ = w.SetCapacity(11)
+			return ErrOverloaded, nil
+		},
+		"the window is closed": func(w *Window) (error, error) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_ = w.Shutdown(ctx)
+			return ErrClosed, ErrClosed
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store, _, plan := faulty(t, "append:* stall")
+			w := open(t, Options{Store: store, Clock: time.Now, Capacity: 20, Overload: Block, MaxBlock: time.Second, FlushInterval: Forever})
+			raiseMany(t, w, 10)
+			batch := make([]Signal, 12)
+			for i := range batch {
+				batch[i].Name = "b"
+			}
+			begin := time.Now()
+			after := func(f func() error) <-chan error {
+				done := make(chan error, 1)
+				go func() { done <- f() }()
+				synctest.Wait()
+				return done
+			}
+			first := after(func() error { _, err := w.RaiseBatch(batch); return err })
+			time.Sleep(time.Second / 2)
+			second := after(func() error { _, err := w.Raise("x", ""); return err })
+			equal(t, "waiting", len(first)+len(second), 0)
+			forBatch, forSingle := change(w)
+			wantError(t, what+": batch", <-first, forBatch)
+			wantError(t, what+": single", <-second, forSingle)
+			want := time.Second / 2
+			if what == "patience ends" {
+				want = time.Second
+			}
+			if d := time.Since(begin); d != want {
+				t.Errorf("%s: after %v", what, d)
+			}
+			plan.Clear()
+		})
+	}
+}

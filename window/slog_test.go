@@ -110,3 +110,22 @@ func TestHandlerIntoTheLoggedWindow(t *testing.T) {
 	err = NewHandler(w, HandlerOptions{}).Handle(context.Background(), slog.NewRecord(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC), 0, "late", 0))
 	wantError(t, "year 20000", err, ErrInvalid)
 }
+
+// Loggers made from one logger do not share what they add.
+func TestHandlersDoNotShareAttributes(t *testing.T) {
+	w := open(t, Options{})
+	base := slog.New(NewHandler(w, HandlerOptions{}))
+	for range 5 { // some length leaves room behind it
+		base = base.With("a", 1)
+		one, two := base.With("one", 1), base.With("two", 2)
+		one.Info("x", "here", 1)
+		two.Info("x", "there", 2)
+		one.Info("x", "here", 1)
+	}
+	for i, s := range sense(t, w, "") {
+		if text := string(s.Data); strings.Contains(text, "one") != (i%3 != 1) || strings.Contains(text, "two") != (i%3 == 1) ||
+			strings.Contains(text, "there") != (i%3 == 1) {
+			t.Errorf("record %d: %s", i, text)
+		}
+	}
+}
