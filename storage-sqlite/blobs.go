@@ -93,6 +93,9 @@ func insertChunk(tx *Tx, blob, part int64, data []byte) error {
 type blobRow struct{ id, size int64 }
 
 func (s *blobStore) find(ctx context.Context, name string) (b blobRow, err error) {
+	if err := s.db.look(); err != nil {
+		return b, err
+	}
 	err = s.db.readers.QueryRowContext(ctx, "SELECT id, size FROM blobs WHERE name = ?", name).Scan(&b.id, &b.size)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, sinks.ErrNotFound
@@ -113,6 +116,9 @@ func (s *blobStore) Open(ctx context.Context, name string) (io.ReadCloser, int64
 func (s *blobStore) List(ctx context.Context, prefix, after string, limit int) (blobs []sinks.Blob, err error) {
 	if limit == 0 {
 		limit = math.MaxInt
+	}
+	if err := s.db.look(); err != nil {
+		return nil, err
 	}
 	rows, err := s.db.readers.QueryContext(ctx,
 		"SELECT name, size FROM blobs WHERE name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?",

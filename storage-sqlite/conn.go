@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ephemera-go/ephemera/sinks"
 )
 
 const (
@@ -97,10 +95,14 @@ func (w *Writer) prepareConn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	full := int64(1 - w.options.Synchronous)
 	settings := []struct {
 		pragma, set string
 		want        int64
 	}{
+		// On macOS a flush reaches the disk, and not only its cache, with these alone.
+		{"fullfsync", strconv.FormatInt(full, 10), full},
+		{"checkpoint_fullfsync", strconv.FormatInt(full, 10), full},
 		{"synchronous", "", int64(2 - w.options.Synchronous)},
 		{"foreign_keys", "", 1},
 		{"journal_size_limit", strconv.Itoa(longLog), longLog},
@@ -108,12 +110,13 @@ func (w *Writer) prepareConn(ctx context.Context) error {
 		{"max_page_count", strconv.FormatInt(limit, 10), -1},
 	}
 	for _, s := range settings {
-		query := "PRAGMA " + s.pragma
 		if s.set != "" {
-			query += "=" + s.set
+			if _, err := w.conn.ExecContext(ctx, "PRAGMA "+s.pragma+"="+s.set); err != nil {
+				return err
+			}
 		}
 		var got int64
-		if err := w.conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		if err := w.conn.QueryRowContext(ctx, "PRAGMA "+s.pragma).Scan(&got); err != nil {
 			return err
 		}
 		if s.want >= 0 && got != s.want {
@@ -188,8 +191,14 @@ func (w *Writer) checkpoint(ctx context.Context) error {
 // limitLog looks after the log when it has grown too long. SQLite empties it by itself as a rule, without telling
 // whether it could.
 func (w *Writer) limitLog() {
-	info, err := os.Stat(w.path + "-wal")
-	if err != nil || info.Size() < w.nextLook {
+	info, err := os.Stat(w.at.log())
+	if err != nil {
+		return
+	}
+	if w.log == nil {
+		w.log = info
+	}
+	if info.Size() < w.nextLook {
 		return
 	}
 	ctx := context.Background()
@@ -207,54 +216,6 @@ func (w *Writer) limitLog() {
 	} else {
 		w.nextLook = longLog
 	}
-}
-
-// inspect says whether a file of content stands at path. Anything but a regular file is refused: opening a pipe hangs.
-func inspect(path string) (exists bool, err error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, err
-	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("%w: not a regular file", sinks.ErrForeign)
-	}
-	return info.Size() > 0, nil
-}
-
-// makeFolder makes the folders above path. SQLite flushes the entry of the file, but not those of the folders.
-func makeFolder(path string) error {
-	dir := filepath.Dir(path)
-	var missing []string
-	for {
-		_, err := os.Stat(dir)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
-			return err
-		}
-		missing = append(missing, dir)
-		dir = filepath.Dir(dir)
-	}
-	for i := len(missing) - 1; i >= 0; i-- {
-		if err := os.Mkdir(missing[i], 0o777); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
-		}
-		if err := syncFolder(filepath.Dir(missing[i])); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 func containsNUL(text string) bool { return strings.IndexByte(text, 0) >= 0 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"strconv"
@@ -15,7 +16,8 @@ import (
 
 // A database is a file of ours, opened.
 type database struct {
-	path    string
+	at      location
+	opened  fs.FileInfo
 	options Options
 	writer  *Writer // nil when read-only
 	readers *sql.DB
@@ -27,10 +29,11 @@ func openDatabase(ctx context.Context, path string, given *Options) (*database, 
 	if err != nil {
 		return nil, err
 	}
-	if path, err = absolute(path); err != nil {
+	at, err := locate(path)
+	if err != nil {
 		return nil, err
 	}
-	exists, err := inspect(path)
+	exists, err := at.exists()
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +41,11 @@ func openDatabase(ctx context.Context, path string, given *Options) (*database, 
 		return nil, sinks.ErrNotFound
 	}
 	if exists {
-		if err := probe(ctx, path, o); err != nil {
+		if err := probe(ctx, at, o); err != nil {
 			return nil, err
 		}
 	}
-	db := &database{path: path, options: o}
+	db := &database{at: at, options: o}
 	if err := db.open(ctx); err != nil {
 		return nil, errors.Join(err, db.close())
 	}
@@ -51,18 +54,28 @@ func openDatabase(ctx context.Context, path string, given *Options) (*database, 
 
 func (db *database) open(ctx context.Context) (err error) {
 	if !db.options.ReadOnly {
-		if db.writer, err = openWriter(ctx, db.path, db.options, true); err != nil {
+		if db.writer, err = openWriter(ctx, db.at, db.options, true); err != nil {
 			return err
 		}
 		if err := migrate(ctx, db.writer); err != nil {
 			return err
 		}
 	}
-	if db.readers, err = openReaders(db.path, db.options); err != nil {
+	if db.readers, err = openReaders(db.at.path, db.options); err != nil {
 		return err
 	}
-	return db.readers.PingContext(ctx)
+	if db.opened, err = os.Stat(db.at.given); err != nil {
+		return err
+	}
+	var version string
+	if err := db.readers.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
+		return err
+	}
+	return checkVersion(version)
 }
+
+// look returns ErrReplaced if what readers see is not what others find.
+func (db *database) look() error { return db.at.inPlace(db.opened) }
 
 func (db *database) close() error {
 	db.closed.Store(true)
@@ -90,20 +103,20 @@ func (db *database) write(ctx context.Context, l *lease, f func(tx *Tx) error) e
 }
 
 // probe looks at a file and refuses what must be left alone.
-func probe(ctx context.Context, path string, o Options) error {
+func probe(ctx context.Context, at location, o Options) error {
 	query := url.Values{"_busy_timeout": {strconv.FormatInt(o.BusyTimeout.Milliseconds(), 10)}, "_query_only": {"1"}}
 	switch {
-	case holds(path + "-journal"):
+	case filled(at.path + "-journal"):
 		// A crash interrupted a change outside of WAL mode. What the file holds shows only when SQLite undoes it.
 		query.Set("mode", "rw")
-	case holds(path + "-wal"):
+	case filled(at.log()):
 		query.Set("mode", "ro")
 	default:
 		// Otherwise SQLite would leave a log and its index beside a file of somebody else that is in WAL mode.
 		query.Set("mode", "ro")
 		query.Set("immutable", "1")
 	}
-	db, err := sql.Open(driverName, source(path, query))
+	db, err := sql.Open(driverName, source(at.path, query))
 	if err != nil {
 		return err
 	}
@@ -121,9 +134,4 @@ func probe(ctx context.Context, path string, o Options) error {
 		return fmt.Errorf("%w: the database must be migrated first; open it for writing once", sinks.ErrReadOnly)
 	}
 	return nil
-}
-
-func holds(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() > 0
 }

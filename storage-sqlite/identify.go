@@ -30,17 +30,20 @@ const predecessorColumns = "id,operation_id,signal,key,timestamp,created_at"
 // identify says what a database is. What is not for us is an error.
 func identify(ctx context.Context, conn *sql.Conn) (identity, error) {
 	var application, tables, signals, versions int
+	var encoding string
 	var columns sql.NullString
 	err := conn.QueryRowContext(ctx, `
-		SELECT (SELECT application_id FROM pragma_application_id),
+		SELECT (SELECT application_id FROM pragma_application_id), (SELECT encoding FROM pragma_encoding),
 			count(*), coalesce(sum(name = 'signals'), 0), coalesce(sum(name = 'schema_versions'), 0),
 			(SELECT group_concat(name) FROM (SELECT name FROM pragma_table_info('signals') ORDER BY cid))
 		FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT GLOB 'sqlite_*'`).
-		Scan(&application, &tables, &signals, &versions, &columns)
+		Scan(&application, &encoding, &tables, &signals, &versions, &columns)
 	if err != nil {
 		return identity{}, ofOurSchema(err)
 	}
 	switch {
+	case encoding != "UTF-8": // the account of signals counts bytes of UTF-8
+		return identity{}, fmt.Errorf("%w: its texts are encoded in %s", sinks.ErrForeign, encoding)
 	case application == applicationID && versions == 0:
 		return identity{}, fmt.Errorf("%w: the table of schema versions is missing", sinks.ErrCorrupt)
 	case application == applicationID:

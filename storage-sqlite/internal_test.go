@@ -269,3 +269,108 @@ func TestAbandonedUpload(t *testing.T) {
 		t.Fatalf("a blob that was given up was published: %v", err)
 	}
 }
+
+// TestMakeFolder: what exists may have been made by a process that ended before it flushed it.
+func TestMakeFolder(t *testing.T) {
+	base := t.TempDir()
+	var flushed []string
+	flush := func(dir string) error {
+		flushed = append(flushed, dir)
+		return nil
+	}
+	dir := filepath.Join(base, "a", "b")
+	want := []string{filepath.Dir(base), base, filepath.Join(base, "a")}
+	if err := makeFolder(dir, flush); err != nil || !slices.Equal(flushed, want) {
+		t.Errorf("flushed %q, error %v; want %q", flushed, err, want)
+	}
+	flushed = nil
+	if err := makeFolder(dir, flush); err != nil || !slices.Equal(flushed, want[2:]) {
+		t.Errorf("flushed %q, error %v; want %q", flushed, err, want[2:])
+	}
+	failing := func(dir string) error {
+		if dir == filepath.Join(base, "a") {
+			return errors.ErrUnsupported
+		}
+		return nil
+	}
+	if err := makeFolder(filepath.Join(dir, "c"), failing); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a flush that fails: %v", err)
+	}
+}
+
+// TestClockWentBack: a holder that lives but does not renew wrote its lease when the clock was years ahead.
+func TestClockWentBack(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "x.db")
+	var stores [2]*signalStore
+	for i := range stores {
+		db, err := openDatabase(ctx, path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores[i] = newSignalStore(db)
+		defer func() { _ = stores[i].Close() }()
+	}
+	a, b := stores[0], stores[1]
+	if _, err := a.Acquire(ctx, sinks.Claim{Owner: "a", TTL: sinks.MaxTTL}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Acquire(ctx, sinks.Claim{Owner: "b", TTL: time.Hour}); !errors.Is(err, sinks.ErrLeased) {
+		t.Fatalf("acquiring beside the longest lease: %v", err)
+	}
+	if _, err := a.db.writer.Exec(ctx, "UPDATE leases SET expires = ?", time.Now().AddDate(10, 0, 0).UnixMilli()); err != nil {
+		t.Fatal(err)
+	}
+	if generation, err := b.Acquire(ctx, sinks.Claim{Owner: "b", TTL: time.Hour}); err != nil || generation != 2 {
+		t.Fatalf("generation %d, %v", generation, err)
+	}
+	if err := a.Trim(ctx, 1); !errors.Is(err, sinks.ErrFenced) {
+		t.Errorf("a write of the former holder: %v", err)
+	}
+}
+
+// TestOpenRows: rows that a function left open must not keep the connection from being closed, or the log from being
+// emptied, for ever.
+func TestOpenRows(t *testing.T) {
+	ctx := t.Context()
+	w, err := OpenWriter(ctx, filepath.Join(t.TempDir(), "w.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Exec(ctx, "CREATE TABLE notes (text TEXT)"); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("changed my mind")
+	for i, end := range []func() error{
+		func() error { return nil }, func() error { return cause }, func() error { panic("bug") }, func() error { return nil },
+	} {
+		err := func() (err error) {
+			defer func() {
+				if recover() != nil {
+					err = cause
+				}
+			}()
+			return w.Do(ctx, func(tx *Tx) error {
+				if _, err := tx.Exec("INSERT INTO notes VALUES ('a'), ('b'), ('c')"); err != nil {
+					return err
+				}
+				rows, err := tx.Query("SELECT text FROM notes") //nolint:rowserrcheck,sqlclosecheck // that is what this is about
+				if err != nil || !rows.Next() {
+					return errors.Join(err, errors.New("no row"))
+				}
+				return end()
+			})
+		}()
+		if want := i == 1 || i == 2; errors.Is(err, cause) != want {
+			t.Fatalf("function %d: %v", i, err)
+		}
+		if err := w.Checkpoint(ctx); err != nil {
+			t.Errorf("function %d: checkpoint: %v", i, err)
+		}
+	}
+	var n int
+	err = w.Do(ctx, func(tx *Tx) error { return tx.Get([]any{&n}, "SELECT count(*) FROM notes") })
+	if err := errors.Join(err, w.Close()); err != nil || n != 6 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,7 +34,11 @@ func (l *lease) load(tx *Tx) (r leaseRow, err error) {
 }
 
 func (r *leaseRow) live() bool {
-	return r.held && time.Now().UnixMilli() < r.expires && !r.holder.gone()
+	left := r.expires - time.Now().UnixMilli()
+	if !r.held || left <= 0 || left > sinks.MaxTTL.Milliseconds()+1 { // the clock went back; a holder that lives renews
+		return false
+	}
+	return !r.holder.gone()
 }
 
 func (r *leaseRow) refusal() error {
@@ -138,10 +143,16 @@ func (l *lease) Release(ctx context.Context) error {
 	})
 }
 
-// giveUp releases when the store is closed.
+// giveUp releases when the store is closed. It waits no longer than the lease lasts.
 func (l *lease) giveUp() error {
 	if l.generation == 0 {
 		return nil
 	}
-	return l.Release(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
+	defer cancel()
+	err := l.Release(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: the lease was not given up", ErrLocked)
+	}
+	return err
 }

@@ -136,6 +136,9 @@ func TestRefusedAndLeftAlone(t *testing.T) {
 		{"foreign, with an application id", func(t *testing.T, path string) {
 			execute(t, raw(t, path), "PRAGMA application_id=7")
 		}, sinks.ErrForeign},
+		{"another encoding", func(t *testing.T, path string) {
+			execute(t, raw(t, path), "PRAGMA encoding='UTF-16'", predecessorTable)
+		}, sinks.ErrForeign},
 		{"a table like ours beside another", func(t *testing.T, path string) {
 			execute(t, raw(t, path), predecessorTable, "CREATE TABLE accounts (id INTEGER PRIMARY KEY)")
 		}, sinks.ErrForeign},

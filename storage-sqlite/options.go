@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
@@ -115,23 +114,4 @@ func parsePath(u *url.URL) (string, error) {
 		return "", fmt.Errorf("%w: malformed path", sinks.ErrInvalid)
 	}
 	return path, nil
-}
-
-// absolute checks a path; SQLite's special names would not name a file.
-func absolute(path string) (string, error) {
-	switch {
-	case path == "":
-		return "", fmt.Errorf("%w: no path", sinks.ErrInvalid)
-	case path[0] == ':':
-		return "", fmt.Errorf("%w: %s is no file; package memstore keeps things in memory", sinks.ErrInvalid, path)
-	case containsNUL(path):
-		return "", fmt.Errorf("%w: the path holds NUL", sinks.ErrInvalid)
-	case path[len(path)-1] == '/':
-		return "", fmt.Errorf("%w: the path names a folder", sinks.ErrInvalid)
-	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("%w: path: %w", sinks.ErrInvalid, err)
-	}
-	return abs, nil
 }

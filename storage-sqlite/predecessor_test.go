@@ -3,6 +3,7 @@ package sqlitestore_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,62 @@ func TestPredecessorsRubbish(t *testing.T) {
 	must(t, raw(t, path).QueryRowContext(t.Context(), "SELECT count(*) FROM predecessor_signals").Scan(&kept))
 	if kept != 7 {
 		t.Errorf("%d rows are left of 7", kept)
+	}
+}
+
+// TestPredecessorsTimes holds every form in which a time may stand there to the moment it means.
+func TestPredecessorsTimes(t *testing.T) {
+	at := func(year int, month time.Month, day, hour, minute, second, nanosecond int) time.Time {
+		return time.Date(year, month, day, hour, minute, second, nanosecond, time.UTC)
+	}
+	nothing := time.Time{}.Add(-1) // it is no time, and its row stays behind
+	cases := []struct {
+		text string
+		want time.Time
+	}{
+		{"2025-12-12T10:00:00.0000000+00:00", utc(10, 0, 0, 0)},
+		{"2025-12-12T10:00:00.1234567+00:00", utc(10, 0, 0, 123456700)},
+		{"2025-12-12T10:00:00.1234567Z", utc(10, 0, 0, 123456700)},
+		{"2025-12-13T00:00:00.0000001+14:00", utc(10, 0, 0, 100)},
+		{"2025-12-11T22:00:00.0000000-12:00", utc(10, 0, 0, 0)},
+		{"2025-12-12T15:45:00.5000000+05:45", utc(10, 0, 0, 500_000_000)},
+		{"2025-12-12T06:30:00.0000000-03:30", utc(10, 0, 0, 0)},
+		{"2025-12-12T10:00:00", utc(10, 0, 0, 0)},
+		{"2025-12-12T10:00:00.1234567", utc(10, 0, 0, 123456700)},
+		{"2025-12-12 10:00:00", utc(10, 0, 0, 0)},
+		{"2025-12-12 10:00:00.25", utc(10, 0, 0, 250_000_000)},
+		{"2025-12-12 12:00:00+02:00", utc(10, 0, 0, 0)},
+		{"2025-12-12 12:00:00.1234567+02:00", utc(10, 0, 0, 123456700)},
+		{"2024-02-29T23:59:59.9999999+00:00", at(2024, 2, 29, 23, 59, 59, 999_999_900)},
+		{"0001-01-01T00:00:00.0000000+00:00", at(1, 1, 1, 0, 0, 0, 0)},
+		{"9999-12-31T23:59:59.9999999+00:00", at(9999, 12, 31, 23, 59, 59, 999_999_900)},
+		{"0001-01-01T00:00:00.0000000-08:00", at(1, 1, 1, 8, 0, 0, 0)},
+		{"0001-01-01T00:00:00.0000000+01:00", nothing}, // before the year 1
+		{"9999-12-31T23:59:59.9999999-01:00", nothing}, // the year 10000
+		{"2025-02-30T10:00:00.0000000+00:00", nothing},
+		{"2025-12-12", nothing},
+		{"10:00:00", nothing},
+		{"1765533600", nothing},
+		{"", nothing},
+	}
+	var rows []string
+	var want []sinks.Signal
+	for i, c := range cases {
+		rows = append(rows, fmt.Sprintf("(%d, -%d, 'name', NULL, '%s')", i+1, i+1, c.text))
+		if !c.want.Equal(nothing) {
+			// A negative operation is one from 2^63 on.
+			want = append(want, sinks.Signal{Sequence: uint64(i + 1), Time: c.want, Name: "name", Operation: -uint64(i + 1)})
+		}
+	}
+	path := filepath.Join(t.TempDir(), "x.db")
+	makePredecessor(t, path, rows...)
+	s := openSignals(t, path, quick)
+	wantLog(t, s, want)
+	must(t, sinks.Verify(t.Context(), s))
+	// The newest is told by moments, and not by texts.
+	removed, err := sinks.Prune(t.Context(), s, utc(9, 59, 59, 0), 0, 100)
+	if err != nil || removed != 0 {
+		t.Errorf("%d signals are older than the oldest one, %v", removed, err)
 	}
 }
 

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 
 var children = map[string]func(ctx context.Context, path string) error{
 	"lock": childLock, "hold": childHold, "series": childSeries, "crash": childCrash, "broken disk": childBrokenDisk,
+	"obey": childObey, "come and go": childComeAndGo,
 }
 
 type child struct {

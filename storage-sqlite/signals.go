@@ -113,6 +113,9 @@ func (s *signalStore) ReadNewest(ctx context.Context, before uint64, limit int) 
 }
 
 func (s *signalStore) query(ctx context.Context, query string, args ...any) (signals []sinks.Signal, err error) {
+	if err := s.db.look(); err != nil {
+		return nil, err
+	}
 	rows, err := s.db.readers.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, readError(ctx, err)
@@ -146,6 +149,9 @@ func damaged(err error) error {
 
 // Stat implements sinks.SignalStore.
 func (s *signalStore) Stat(ctx context.Context) (stat sinks.SignalStat, err error) {
+	if err := s.db.look(); err != nil {
+		return stat, err
+	}
 	err = s.db.readers.QueryRowContext(ctx,
 		"SELECT coalesce((SELECT min(id) FROM signals), 0), last, count, bytes FROM signal_log").
 		Scan(&stat.First, &stat.Last, &stat.Count, &stat.Bytes)

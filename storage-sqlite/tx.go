@@ -8,8 +8,9 @@ import (
 
 // Tx is a transaction of a Writer, for one goroutine and only while the function runs that got it.
 type Tx struct {
-	w   *Writer // nil when it is over
-	ctx context.Context
+	w    *Writer // nil when it is over
+	ctx  context.Context
+	rows []*sql.Rows
 }
 
 var errOver = errors.New("transaction is over")
@@ -30,14 +31,26 @@ func (t *Tx) Exec(query string, args ...any) (changed int64, err error) {
 	return result.RowsAffected()
 }
 
-// Query runs a statement that returns rows, which the caller must close before the function ends.
+// Query runs a statement that returns rows. They are closed when the function ends, at the latest.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 	stmt, err := t.statement(query) //nolint:sqlclosecheck // it stays prepared
 	if err != nil {
 		return nil, err
 	}
 	rows, err := stmt.QueryContext(t.ctx, args...)
-	return rows, translate(err)
+	if err != nil {
+		return nil, translate(err)
+	}
+	t.rows = append(t.rows, rows)
+	return rows, nil
+}
+
+// end closes what f has left open: rows keep the connection from being closed, and the log from being emptied, for ever.
+func (t *Tx) end() {
+	for _, rows := range t.rows {
+		_ = rows.Close()
+	}
+	t.w, t.rows = nil, nil
 }
 
 // Get stores the columns of the first row in dest. No row is sql.ErrNoRows.

@@ -31,6 +31,9 @@ func (s *blobStore) Verify(ctx context.Context) error {
 
 // snapshot runs f on one state of the database.
 func (db *database) snapshot(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if err := db.look(); err != nil {
+		return err
+	}
 	tx, err := db.readers.BeginTx(ctx, nil)
 	if err != nil {
 		return readError(ctx, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 // *sqlite.Error with the text can be had with errors.As. See ErrLocked, ErrFull, ErrReplaced, sinks.ErrReadOnly,
 // sinks.ErrCorrupt, sinks.ErrClosed and sinks.ErrUnknownOutcome.
 type Writer struct {
-	path    string
+	at      location
 	options Options
 	db      *sql.DB
 	queue   queue
@@ -34,8 +35,9 @@ type Writer struct {
 	prepared   []string // keys of statements, oldest first
 	bulk       inserter
 	opened     os.FileInfo
-	starved    bool  // the last look at the log found it too long
-	nextLook   int64 // size of the log at which to look again
+	log        os.FileInfo // nil until the log was seen
+	starved    bool        // the last look at the log found it too long
+	nextLook   int64       // size of the log at which to look again
 
 	once     sync.Once
 	closeErr error
@@ -48,15 +50,16 @@ func OpenWriter(ctx context.Context, path string, options *Options) (*Writer, er
 	if err == nil && o.ReadOnly {
 		err = fmt.Errorf("%w: option ReadOnly for a writer", sinks.ErrInvalid)
 	}
+	var at location
 	if err == nil {
-		path, err = absolute(path)
+		at, err = locate(path)
 	}
 	if err == nil {
-		_, err = inspect(path)
+		_, err = at.exists()
 	}
 	var w *Writer
 	if err == nil {
-		w, err = openWriter(ctx, path, o, false)
+		w, err = openWriter(ctx, at, o, false)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlitestore: open writer: %w", translate(err))
@@ -65,21 +68,21 @@ func OpenWriter(ctx context.Context, path string, options *Options) (*Writer, er
 }
 
 // openWriter also decides, for a file without content, whether free pages can be given back later.
-func openWriter(ctx context.Context, path string, o Options, shrinkable bool) (*Writer, error) {
-	if err := makeFolder(path); err != nil {
+func openWriter(ctx context.Context, at location, o Options, shrinkable bool) (*Writer, error) {
+	if err := makeFolder(filepath.Dir(at.path), flushFolder); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open(driverName, writerDSN(path, o, shrinkable))
+	db, err := sql.Open(driverName, writerDSN(at.path, o, shrinkable))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	w := &Writer{path: path, options: o, db: db, nextLook: longLog}
+	w := &Writer{at: at, options: o, db: db, nextLook: longLog}
 	if err := w.patiently(ctx, o.BusyTimeout, func() error { return w.connect(context.WithoutCancel(ctx)) }); err != nil {
 		_ = db.Close()
 		return nil, err
 	}
-	if w.opened, err = os.Stat(path); err != nil {
+	if w.opened, err = os.Stat(at.given); err != nil {
 		_ = db.Close()
 		return nil, err
 	}
@@ -148,7 +151,7 @@ func (w *Writer) transaction(ctx context.Context, f func(tx *Tx) error) error {
 	tx := &Tx{w: w, ctx: inside}
 	committed := false
 	defer func() {
-		tx.w = nil
+		tx.end()
 		if !committed {
 			w.undo(inside)
 		}
@@ -156,6 +159,7 @@ func (w *Writer) transaction(ctx context.Context, f func(tx *Tx) error) error {
 	if err := f(tx); err != nil {
 		return translate(err)
 	}
+	tx.end()
 	if _, err := w.conn.ExecContext(inside, "COMMIT"); err != nil {
 		return unknownAfterCommit(err)
 	}
@@ -183,20 +187,20 @@ func (w *Writer) disconnect() {
 			return driver.ErrBadConn
 		})
 		_ = w.conn.Close()
-		w.conn = nil
+		w.conn, w.log = nil, nil
 	}
 }
 
-// sameFile refuses to write into a file that nobody will find again.
+// sameFile refuses to write into a file, or a log, that nobody will find again.
 func (w *Writer) sameFile() error {
-	now, err := os.Stat(w.path)
-	switch {
-	case errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(now, w.opened):
-		return ErrReplaced
-	case err != nil:
-		return fmt.Errorf("database file: %w", err)
+	if err := w.at.inPlace(w.opened); err != nil || w.log == nil {
+		return err
 	}
-	return nil
+	now, err := os.Stat(w.at.log())
+	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(now, w.log) {
+		return fmt.Errorf("%w: its write-ahead log", ErrReplaced)
+	}
+	return err
 }
 
 // Exec runs one statement as a transaction of its own and returns how many rows it changed.
