@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
@@ -15,18 +16,21 @@ import (
 
 // TestModel does random things to a window and to a model that is nothing but slices, and compares everything after each
 // step: what is shown, in what order, what the store holds, all totals, every report and every error. Runs end and
-// others go on with what the store has; writes fail, and some of them are stored all the same.
+// others go on with what the store has; writes fail, and some of them are stored all the same. Time stands still for the
+// background work, so that nothing happens but the steps.
 func TestModel(t *testing.T) {
 	for seed := range uint64(pick(60, 12)) {
-		m := newModel(t, seed)
-		for step := range 300 {
-			what := m.step()
-			m.compare(fmt.Sprintf("seed %d, step %d, policy %d, %s", seed, step, m.o.Overload, what))
-			if t.Failed() {
-				return
+		synctest.Test(t, func(t *testing.T) {
+			m := newModel(t, seed)
+			for step := range 300 {
+				what := m.step()
+				m.compare(fmt.Sprintf("seed %d, step %d, policy %d, %s", seed, step, m.o.Overload, what))
+				if t.Failed() {
+					t.FailNow()
+				}
 			}
-		}
-		_ = m.w.Close()
+			_ = m.w.Close()
+		})
 	}
 }
 
