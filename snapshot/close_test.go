@@ -30,10 +30,13 @@ func unsavedOf(t *testing.T, err error) *UnsavedError {
 // TestShutdownOfAHungStore: Close ends in time whatever the store of blobs does, and tells what is not saved.
 func TestShutdownOfAHungStore(t *testing.T) {
 	for what, running := range map[string]func(s *Saver[trade]){
-		"idle":                 func(*Saver[trade]) {},
-		"while Save runs":      func(s *Saver[trade]) { _ = s.Save(context.Background()) },
-		"while Run runs":       func(s *Saver[trade]) { _ = s.Run(context.Background()) },
-		"while both of it run": func(s *Saver[trade]) { go func() { _ = s.Run(context.Background()) }(); _ = s.Save(context.Background()) },
+		"idle":            func(*Saver[trade]) {},
+		"while Save runs": func(s *Saver[trade]) { _ = s.Save(context.Background()) },
+		"while Run runs":  func(s *Saver[trade]) { _ = s.Run(context.Background()) },
+		"while both of it run": func(s *Saver[trade]) {
+			go func() { _ = s.Run(context.Background()) }()
+			_ = s.Save(context.Background())
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

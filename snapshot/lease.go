@@ -68,7 +68,10 @@ func (g *grip) check(ctx context.Context) error {
 		return lost
 	}
 	again, err := sinks.Hold(ctx, g.blobs, sinks.Claim{Owner: g.owner})
-	if err != nil {
+	switch {
+	case errors.Is(err, sinks.ErrLeased): // it was ours
+		return fmt.Errorf("%w: %w", sinks.ErrFenced, err)
+	case err != nil:
 		return err
 	}
 	if again.Generation() != g.lease.Generation() {

@@ -165,6 +165,11 @@ func (s *Saver[E]) unchanged(m *Manifest, p *plan) bool {
 
 // commit puts the manifest. That is the moment from which on the snapshot exists.
 func (s *Saver[E]) commit(ctx context.Context, m *Manifest, w *writer[E]) (size int64, err error) {
+	alone := func() error { return s.alone(ctx) }
+	if tries, err := s.putter.again(ctx, w.stop, manifestPrefix(s.o.Name), alone); err != nil {
+		w.tries = max(w.tries, tries)
+		return 0, err
+	}
 	for {
 		m.Ordinal = s.ordinal + 1
 		blob, err := m.encode(s.o.Name, s.o.Compression)
@@ -174,16 +179,12 @@ func (s *Saver[E]) commit(ctx context.Context, m *Manifest, w *writer[E]) (size 
 		if _, err := decodeManifest(bytes.NewReader(blob), int64(len(blob)), s.o.Name, m.Ordinal); err != nil {
 			return 0, fmt.Errorf("%w: what the store says cannot be written so that it can be read again: %w", ErrOption, err)
 		}
-		name := manifestName(s.o.Name, m.Ordinal)
-		if err := s.alone(ctx); err != nil {
-			return 0, err
-		}
-		tries, err := s.putter.put(ctx, w.stop, name, blob)
+		tries, err := s.putter.put(ctx, w.stop, manifestName(s.o.Name, m.Ordinal), blob)
 		w.tries = max(w.tries, tries)
 		if !errors.Is(err, ErrConflict) {
 			return int64(len(blob)), err
 		}
-		if e := s.alone(ctx); e != nil || s.ordinal < m.Ordinal {
+		if _, e := s.putter.again(ctx, w.stop, manifestPrefix(s.o.Name), alone); e != nil || s.ordinal < m.Ordinal {
 			return 0, errors.Join(e, err)
 		}
 	}

@@ -64,8 +64,7 @@ func failAt(t *testing.T, rule string, attempts int, forever bool) bool {
 	if err != nil && (!injected || !errors.Is(err, faultstore.ErrInjected)) {
 		t.Fatalf("%s: %v", rule, err)
 	}
-	single := !forever && attempts > 1 && strings.HasPrefix(rule, "put")
-	if err != nil && single {
+	if err != nil && !forever && attempts > 1 {
 		t.Fatalf("%s: one failed try of %d made it fail: %v", rule, attempts, err)
 	}
 	balanced(t, s)
