@@ -59,6 +59,7 @@ func TestDesignsStoreEveryEvent(t *testing.T) {
 		Mutex(Capacity), MutexRings(8, Capacity, AtRandom), MutexRings(4, Capacity, ByWriter),
 		Sharded(Capacity), Atomic(), Floor(Capacity),
 		OrderedStrings(Capacity), LanesStrings(Capacity), MutexStrings(Capacity),
+		Raised(Capacity), RaisedByString(Capacity), Stamped(Capacity),
 	} {
 		measure.Drive(writers, writers*each, WriterShift, d.Append)
 		want := uint64(writers * each)

@@ -1,8 +1,8 @@
-// Package benchmarks holds what the benchmarks of ephemera compare: stores of package core, and the references that
-// they are measured against. The references are simple on purpose and as fast as we know how to make them; a ratio to
-// a slow reference proves nothing.
+// Package benchmarks holds what the benchmarks of ephemera compare: stores of package core, windows, the drivers of package
+// sinks, and the references that they are measured against. The references are simple on purpose and as fast as we know how
+// to make them; a ratio to a slow reference proves nothing.
 //
-// The command cmd/bench runs all of them interleaved and judges the ratios; the Benchmark functions of this package are
+// The command cmd/bench runs most of them interleaved and judges the ratios; the Benchmark functions of this package are
 // for go test and benchstat.
 package benchmarks
 

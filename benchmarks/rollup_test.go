@@ -75,8 +75,8 @@ func BenchmarkAppendRollupQueriedLatency(b *testing.B) {
 	})
 }
 
-// window runs f over three kinds of ranges.
-func window(b *testing.B, f func(*Window, Range)) {
+// overRanges runs f over three kinds of ranges.
+func overRanges(b *testing.B, f func(*Window, Range)) {
 	b.Helper()
 	w := NewWindow(1 << 20)
 	defer func() { _ = w.Store.Close() }()
@@ -93,6 +93,8 @@ func window(b *testing.B, f func(*Window, Range)) {
 	}
 }
 
-func BenchmarkWindowQuery(b *testing.B) { window(b, func(w *Window, r Range) { w.Query(r) }) }
+func BenchmarkWindowQuery(b *testing.B) { overRanges(b, func(w *Window, r Range) { w.Query(r) }) }
 
-func BenchmarkReferenceWindowScan(b *testing.B) { window(b, func(w *Window, r Range) { w.Scan(r) }) }
+func BenchmarkReferenceWindowScan(b *testing.B) {
+	overRanges(b, func(w *Window, r Range) { w.Scan(r) })
+}

@@ -37,7 +37,8 @@ func jobs() []job {
 	for _, c := range capacities {
 		list = append(list, flatJob(c))
 	}
-	return append(list, job{"partition of 3 events", memoryJob})
+	list = append(list, job{"partition of 3 events", memoryJob})
+	return append(list, signalJobs()...)
 }
 
 func nothing() {}

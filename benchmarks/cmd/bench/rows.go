@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/ephemera-go/ephemera/benchmarks"
 )
 
 // A limit is what a value must be, such as "<= 1.25".
@@ -73,6 +75,7 @@ func rows() []row {
 	list = append(list, readerRows()...)
 	list = append(list, queryRows()...)
 	list = append(list, costRows()...)
+	list = append(list, signalRows()...)
 	return append(list, referenceRows()...)
 }
 
@@ -176,6 +179,31 @@ func costRows() []row {
 		measure: "memory of a partition with 3 small events", of: "partition of 3 events", unit: "B",
 		must: atMost(2048), goal: atMost(1024),
 	})
+}
+
+func signalRows() []row {
+	list := []row{
+		{measure: "raise by Name / core append with a clock", of: "raise by name", by: "stamped append", must: atMost(1.5), goal: atMost(1.2)},
+		{measure: "raise by string / core append with a clock", of: "raise by string", by: "stamped append"},
+		{measure: "allocation, raise by Name", of: "raise by name" + allocs, unit: "allocs/op", must: limit{"<", 0.005}},
+	}
+	musts, goals := []float64{10, 3, 1}, []float64{15, 4, 2}
+	for _, size := range senseSizes {
+		for i, x := range benchmarks.Shares() {
+			list = append(list, row{
+				measure: fmt.Sprintf("sense %s of %d signals, faster than a HasPrefix loop", x.Name, size.signals),
+				of:      senseName("sense", size.signals, x), by: senseName("loop", size.signals, x), faster: true,
+				must: atLeast(musts[i]), goal: atLeast(goals[i]),
+			})
+		}
+	}
+	for _, sync := range []string{"normal", "full"} {
+		list = append(list, row{
+			measure: "flush to SQLite, synchronous=" + sync + " / inserts by hand", of: "flush " + sync, by: "insert " + sync,
+			must: atMost(1.25), goal: atMost(1),
+		})
+	}
+	return list
 }
 
 // referenceRows are there to judge the references and the clock, not core.

@@ -102,6 +102,11 @@ func (t table) write(b *bytes.Buffer, r *results, m *missing) {
 	for _, line := range t.rows {
 		fmt.Fprintf(b, "| %s |\n", strings.Join(t.cells(line, r, m), " | "))
 	}
+	for _, line := range t.servers {
+		if r.has(line.row) {
+			fmt.Fprintf(b, "| %s |\n", strings.Join(t.cells(line.row, r, m), " | "))
+		}
+	}
 }
 
 func (d document) plotTitle(file string) string {

@@ -135,6 +135,11 @@ func (r *results) checkHeader() error {
 	return errors.Join(errs...)
 }
 
+// has reports whether something of the row was measured.
+func (r *results) has(line row) bool {
+	return slices.ContainsFunc(line.cells, func(v value) bool { return len(r.samples[v.bench]) > 0 })
+}
+
 // of returns the samples of a benchmark, one per round.
 func (r *results) of(v value) ([]float64, error) {
 	samples := r.samples[v.bench][v.unit]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -79,5 +80,30 @@ func TestNamesHaveNoNumberOfProcessors(t *testing.T) {
 		if _, err := small().render("raw.txt", []byte(raw)); err != nil {
 			t.Errorf("suffix %q: %v", suffix, err)
 		}
+	}
+}
+
+// The row of a server is measured where the server is, and shown when it was measured, wherever that is rendered.
+func TestServersAreShownIfMeasured(t *testing.T) {
+	d := small()
+	r := row{"server", ours, []value{{"BenchmarkServer", perItem, 0}}}
+	d.tables[1].servers = []serverRow{{r, false}}
+	if slices.Contains(d.needed(), "BenchmarkServer") {
+		t.Error("a server that is not there is measured")
+	}
+	without, err := d.render("without", []byte(sixRounds()))
+	if err != nil || strings.Contains(string(without.report), "| server |") {
+		t.Errorf("a server that was not measured is shown, or %v", err)
+	}
+	with, err := d.render("with", []byte(sixRounds()+strings.Repeat("BenchmarkServer-2 \t 1\t 48 bytes/event\n", 6)))
+	if err != nil || !strings.Contains(string(with.report), "| server | ephemera | 48.0 B |") {
+		t.Errorf("a server that was measured is not shown, or %v", err)
+	}
+	if _, err := d.render("half", []byte(sixRounds()+"BenchmarkServer-2 \t 1\t 48 bytes/event\n")); !errors.Is(err, errRounds) {
+		t.Errorf("a server that was measured once in six rounds: %v", err)
+	}
+	d.tables[1].servers[0].available = true
+	if !slices.Contains(d.needed(), "BenchmarkServer") {
+		t.Error("a server that is there is not measured")
 	}
 }

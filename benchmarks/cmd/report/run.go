@@ -35,6 +35,13 @@ func (d document) needed() []string {
 				add(v)
 			}
 		}
+		for _, r := range t.servers {
+			for _, v := range r.cells {
+				if r.available {
+					add(v)
+				}
+			}
+		}
 	}
 	for _, p := range d.plots {
 		for _, l := range p.lines {

@@ -11,6 +11,7 @@ type table struct {
 	title, text string
 	columns     []string
 	rows        []row
+	servers     []serverRow
 	base        string
 	plot        string // file that is shown below; empty if there is none
 }
@@ -20,6 +21,13 @@ type row struct {
 	name  string
 	kind  string
 	cells []value
+}
+
+// A serverRow needs a server that is not everywhere. It is measured if the server is available, and shown if it was
+// measured.
+type serverRow struct {
+	row
+	available bool
 }
 
 // What a row is.

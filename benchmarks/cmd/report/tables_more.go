@@ -13,7 +13,9 @@ func tables() []table {
 	list = append(list, partitionTable(), allocTable())
 	list = append(list, latencyTables()...)
 	list = append(list, rollupTable(), idleTable(), windowTable(), scanTable(), cutTable(), capacityTable())
-	return append(list, memoryTables()...)
+	list = append(list, memoryTables()...)
+	list = append(list, signalTables()...)
+	return append(list, storageTables()...)
 }
 
 var percentileColumns = []string{"p50", "p99", "p99.9", "p99.99"}

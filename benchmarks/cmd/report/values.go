@@ -10,12 +10,13 @@ import (
 
 // Units of benchmarks, as package benchfmt tidies them.
 const (
-	perOp   = "sec/op"
-	ratio   = "idle-ratio"
-	perItem = "bytes/event"
-	perPart = "bytes/partition"
-	allocs  = "allocs/op"
-	bytesOp = "B/op"
+	perOp     = "sec/op"
+	perSignal = "sec/signal"
+	ratio     = "idle-ratio"
+	perItem   = "bytes/event"
+	perPart   = "bytes/partition"
+	allocs    = "allocs/op"
+	bytesOp   = "B/op"
 )
 
 // isTime reports whether a unit is one of time; the others keep theirs in every cell.
