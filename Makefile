@@ -76,12 +76,15 @@ $(GOLANGCI):
 
 # Killed children, damaged files and sizes on disk: minutes, and nothing that the race detector could see.
 RACELESS := Killed|CommitFails|DamagedFile|Plateau|TestShrinks|TestFullDisk|TestDatabaseLimit
+# What several goroutines do to one store; the contracts and the crashes tell the detector nothing more.
+POSTGRES_RACE := Ambiguous|Close|FullPool|OpenTogether|Tail|Takeover|TwoOwners|Hanging|PutsOfOneName|RefusedURLs
 
 .PHONY: race
 race: ## race detector on everything concurrent
 	$(GOTEST) -race -short ./core/... ./sinks/... ./window/... ./verify/...
 	$(GOTEST) -race -short -skip '$(RACELESS)' ./storage-sqlite/...
 	$(GOTEST) -race -short -skip TestFaults ./storage-s3/...
+	$(TESTENV) $(GOTEST) -race -short -run '$(POSTGRES_RACE)' ./storage-postgres/...
 
 .PHONY: explore
 explore: ## all interleavings of small programs, and proof that known mistakes are found

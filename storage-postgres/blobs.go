@@ -89,16 +89,17 @@ func (s *blobStore) putSmall(ctx context.Context, name string, size int64, r io.
 // errRaced means that a blob of the same name came and went at the same moment.
 var errRaced = &serverError{meaning: meaning{text: "another writer was in the way", again: true}}
 
-// published reports whether the name belongs to the blob with this id. If it belongs to another one, that is ErrExists.
+// published reports whether the blob with this id is there, or was and is being deleted. If the name belongs to another one,
+// that is ErrExists.
 func (t *tx) published(name string, id int64) (bool, error) {
-	var owner int64
-	err := t.get([]any{&owner}, "SELECT id FROM @blobs WHERE name = $1", name)
+	var found int64
+	err := t.get([]any{&found}, "SELECT id FROM @blobs WHERE id = $1 OR name = $2 ORDER BY id = $1 DESC LIMIT 1", id, name)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return false, nil
 	case err != nil:
 		return false, err
-	case owner != id:
+	case found != id:
 		return false, sinks.ErrExists
 	}
 	return true, nil

@@ -77,11 +77,12 @@ func wantRows(t *testing.T, place string, want []sinks.Signal) {
 // TestAmbiguousCommits loses the request or the answer of 200 commits, in every way.
 func TestAmbiguousCommits(t *testing.T) {
 	random := seeded(t)
+	pgstore.SetIdleLimit(t, 200*time.Millisecond)
 	const wanted = 200
 	var mu sync.Mutex
 	met := map[fate]int{}
 	faults := 0
-	ways := []fate{dropRequest, dropRequest, dropReply, dropReply, lie, kill, swallow}
+	ways := []fate{dropRequest, dropRequest, dropReply, dropReply, lie, kill, late, swallow}
 	_, through := startProxy(t, func() fate {
 		mu.Lock()
 		defer mu.Unlock()
@@ -99,13 +100,13 @@ func TestAmbiguousCommits(t *testing.T) {
 	direct := place(t)
 	schema := schemaOf(t, direct)
 	s := openSignals(t, direct, nil) // so that the schema is there
-	lossy := openSignals(t, with(through, "ephemera_schema", schema, "ephemera_retry_timeout", "1s").String(), nil)
+	lossy := openSignals(t, with(through, "ephemera_schema", schema).String(), nil)
 	want, unknown := appendUntil(t, lossy, random, func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return faults >= wanted
 	})
-	t.Logf("%d signals, %d ambiguous commits: %v (fates in order of their constants); the caller learnt of %d", len(want), faults, met, unknown)
+	t.Logf("%d signals, %d ambiguous commits, by fate %v; the caller learnt of %d", len(want), faults, met, unknown)
 	if unknown > wanted/4 {
 		t.Errorf("the store decided too few commits by itself: %d of %d reached the caller", unknown, wanted)
 	}
@@ -130,24 +131,27 @@ func TestRestarts(t *testing.T) {
 	if testing.Short() {
 		restarts = 3
 	}
-	crashed := make(chan error, 1)
-	go func() {
-		for range restarts {
-			if out, err := exec.CommandContext(t.Context(), "sh", "-c", restart).CombinedOutput(); err != nil {
-				crashed <- fmt.Errorf("%w: %s", err, out)
-				return
-			}
-		}
-		crashed <- nil
-	}()
+	crashes, healthy := 0, 0
+	var crashing chan error // nil: none is under way
 	want, unknown := appendUntil(t, s, random, func() bool {
-		select {
-		case err := <-crashed:
-			must(t, err)
-			return true
-		default:
-			return false
+		switch {
+		case crashing == nil && healthy > 0:
+			healthy-- // some appends succeed between two crashes
+		case crashing == nil:
+			crashing = make(chan error, 1)
+			go func() {
+				out, err := exec.CommandContext(t.Context(), "sh", "-c", restart).CombinedOutput()
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, out)
+				}
+				crashing <- err
+			}()
+		case len(crashing) > 0:
+			must(t, <-crashing)
+			crashes++
+			crashing, healthy = nil, random.IntN(6)
 		}
+		return crashes == restarts
 	})
 	t.Logf("%d signals over %d crashes; the caller had to repeat %d times", len(want), restarts, unknown)
 	wantLog(t, s, want)
@@ -155,20 +159,10 @@ func TestRestarts(t *testing.T) {
 	must(t, sinks.Verify(t.Context(), s))
 }
 
-// once decides about the first commit only.
-func once(what fate) func() fate {
-	var used atomic.Bool
-	return func() fate {
-		if used.CompareAndSwap(false, true) {
-			return what
-		}
-		return pass
-	}
-}
-
 // TestEveryWriteIsDecided loses one commit of each kind of write in each way; all of them succeed and are done once.
 func TestEveryWriteIsDecided(t *testing.T) {
-	large := bytes.Repeat([]byte("0123456789abcdef"), 200_000) // more than one part
+	pgstore.SetIdleLimit(t, 200*time.Millisecond)
+	large := bytes.Repeat([]byte("0123456789abcdef"), 200_000) // four parts
 	for what := dropRequest; what < fates; what++ {
 		if what == hangRequest || what == hangReply {
 			continue
@@ -177,62 +171,61 @@ func TestEveryWriteIsDecided(t *testing.T) {
 		signals, blobs := openSignals(t, direct, nil), openBlobs(t, direct, nil)
 		must(t, signals.Append(t.Context(), series(1, 9)))
 		must(t, blobs.Put(t.Context(), "old", 3, strings.NewReader("old")))
-		through := func(decide func() fate) string {
-			_, u := startProxy(t, decide)
-			return with(u, "ephemera_schema", schemaOf(t, direct), "ephemera_retry_timeout", "600ms").String()
-		}
+		var countdown atomic.Int32
+		_, u := startProxy(t, func() fate {
+			if countdown.Add(-1) == 0 {
+				return what
+			}
+			return pass
+		})
+		through := with(u, "ephemera_schema", schemaOf(t, direct), "ephemera_retry_timeout", "20s").String()
+		s, b := openSignals(t, through, nil), openBlobs(t, through, nil)
 		ctx := t.Context()
-		for _, c := range []struct {
-			name string
-			run  func() error
-		}{
-			{"append", func() error { return openSignals(t, through(once(what)), nil).Append(ctx, series(10, 20)) }},
-			{"trim", func() error { return openSignals(t, through(once(what)), nil).Trim(ctx, 2) }},
-			{"prune", func() error {
-				n, err := sinks.Prune(ctx, openSignals(t, through(once(what)), nil), time.Time{}, 15, 100)
-				if err == nil && n != 3 {
-					err = fmt.Errorf("%d removed", n)
-				}
-				return err
-			}},
-			{"acquire", func() error {
-				s := openSignals(t, through(once(what)), nil)
-				generation, err := sinks.Acquire(ctx, s, sinks.Claim{Owner: "x", TTL: time.Hour})
-				if err == nil && generation != 1 {
-					err = fmt.Errorf("generation %d", generation)
-				}
-				return errors.Join(err, s.Append(ctx, series(21, 21)), s.Close())
-			}},
-			{"put", func() error {
-				return openBlobs(t, through(once(what)), nil).Put(ctx, "small", 5, strings.NewReader("small"))
-			}},
-			{"delete", func() error { return openBlobs(t, through(once(what)), nil).Delete(ctx, "old") }},
-		} {
-			if err := c.run(); err != nil {
-				t.Errorf("fate %d of the commit of %s: %v", what, c.name, err)
+		lose := func(nth int32, name string, run func() error) {
+			t.Helper()
+			countdown.Store(nth)
+			if err := run(); err != nil {
+				t.Errorf("fate %d of commit %d of %s: %v", what, nth, name, err)
+			}
+			if countdown.Load() > 0 {
+				t.Errorf("%s has fewer than %d commits", name, nth)
 			}
 		}
-		for nth := range 5 { // begin, three parts, publish
-			name := fmt.Sprintf("large/%d", nth)
-			var count atomic.Int32
-			b := openBlobs(t, through(func() fate {
-				if count.Add(1) == int32(nth+1) {
-					return what
-				}
-				return pass
-			}), nil)
-			if err := b.Put(ctx, name, int64(len(large)), bytes.NewReader(large)); err != nil {
-				t.Errorf("fate %d of commit %d of a large blob: %v", what, nth, err)
+		lose(1, "append", func() error { return s.Append(ctx, series(10, 20)) })
+		lose(1, "trim", func() error { return s.Trim(ctx, 2) })
+		lose(1, "prune", func() error {
+			n, err := sinks.Prune(ctx, s, time.Time{}, 1, 3) // more would be too many
+			if err == nil && n != 3 {
+				err = fmt.Errorf("%d removed", n)
 			}
+			return err
+		})
+		lose(1, "acquire", func() error {
+			generation, err := sinks.Acquire(ctx, s, sinks.Claim{Owner: "x", TTL: time.Hour})
+			if err == nil && generation != 1 {
+				err = fmt.Errorf("generation %d", generation)
+			}
+			return err
+		})
+		lose(1, "renew", func() error { return sinks.Renew(ctx, s) })
+		lose(1, "append of the holder", func() error { return s.Append(ctx, series(21, 21)) })
+		lose(1, "release", func() error { return sinks.Release(ctx, s) })
+		must(t, signals.Append(ctx, series(22, 22)))
+		lose(1, "put", func() error { return b.Put(ctx, "small", 5, strings.NewReader("small")) })
+		lose(1, "delete", func() error { return b.Delete(ctx, "old") })
+		for nth := int32(1); nth <= 6; nth++ { // begin, four parts, publish
+			lose(nth, "put of a large blob", func() error {
+				return b.Put(ctx, fmt.Sprintf("large/%d", nth), int64(len(large)), bytes.NewReader(large))
+			})
 		}
-		wantLog(t, signals, series(6, 21))
+		wantLog(t, signals, series(6, 22))
 		list, err := blobs.List(ctx, "", "", 0)
 		must(t, err)
-		if len(list) != 6 || list[5].Name != "small" {
+		if len(list) != 7 || list[6].Name != "small" {
 			t.Errorf("fate %d: blobs %v", what, list)
 		}
 		must(t, errors.Join(sinks.Verify(ctx, signals), sinks.Verify(ctx, blobs)))
-		if n := value[int](t, raw(t, direct), "SELECT count(*) FROM blob_chunks"); n != 5*4+1 {
+		if n := value[int](t, raw(t, direct), "SELECT count(*) FROM blob_chunks"); n != 6*4+1 {
 			t.Errorf("fate %d: %d parts", what, n)
 		}
 	}
@@ -243,12 +236,19 @@ func TestCommitAndContext(t *testing.T) {
 	for _, what := range []fate{hangRequest, hangReply} {
 		direct := place(t)
 		s := openSignals(t, direct, nil)
-		_, u := startProxy(t, once(what))
-		lossy := openSignals(t, with(u, "ephemera_schema", schemaOf(t, direct), "ephemera_retry_timeout", "1s").String(), nil)
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		err := lossy.Append(ctx, series(1, 5))
-		cancel()
-		if !errors.Is(err, sinks.ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var armed atomic.Bool
+		_, u := startProxy(t, func() fate {
+			if armed.CompareAndSwap(true, false) {
+				cancel() // the COMMIT was sent
+				return what
+			}
+			return pass
+		})
+		lossy := openSignals(t, with(u, "ephemera_schema", schemaOf(t, direct)).String(), nil)
+		armed.Store(true)
+		if err := lossy.Append(ctx, series(1, 5)); !errors.Is(err, sinks.ErrUnknownOutcome) || !errors.Is(err, context.Canceled) {
 			t.Errorf("fate %d: %v", what, err)
 		}
 		must(t, lossy.Append(t.Context(), series(1, 5)))
@@ -332,5 +332,63 @@ func TestFencedAfterALostCommit(t *testing.T) {
 			t.Errorf("afterwards: %v", err)
 		}
 		wantLog(t, other, c.stored)
+	}
+}
+
+// TestLookingWaits: a lease that had run out is renewed beside a commit that has not arrived. The store must not say that
+// the blob is not there while it may still come.
+func TestLookingWaits(t *testing.T) {
+	direct := place(t)
+	holder := openBlobs(t, direct, nil)
+	_, err := sinks.Acquire(t.Context(), holder, sinks.Claim{Owner: "holder", TTL: 300 * time.Millisecond})
+	must(t, err)
+	p, u := newProxy(t)
+	var armed, renew atomic.Bool
+	p.decide = func() fate {
+		if armed.CompareAndSwap(true, false) {
+			renew.Store(true)
+			return late
+		}
+		return pass
+	}
+	dial := p.backend
+	p.backend = func() (net.Conn, error) {
+		if renew.CompareAndSwap(true, false) {
+			if err := sinks.Renew(t.Context(), holder); err != nil {
+				t.Error(err)
+			}
+		}
+		return dial()
+	}
+	waits := make(chan struct{})
+	p.moment = func() <-chan struct{} { return waits }
+	p.serve(p.relay)
+	lossy := openBlobs(t, with(u, "ephemera_schema", schemaOf(t, direct), "pool_max_conns", "1").String(), nil)
+	// That others may write shows that the lease has run out.
+	eventually(t, "the lease runs out", func() bool { return lossy.Put(t.Context(), "first", 1, strings.NewReader("x")) == nil })
+	armed.Store(true)
+	done := make(chan error, 1)
+	go func() { done <- lossy.Put(t.Context(), "second", 1, strings.NewReader("x")) }()
+	watch := superuser(t)
+	eventually(t, "the store waits for the lost commit", func() bool {
+		return len(done) == 1 || value[int](t, watch, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'") > 0
+	})
+	close(waits)
+	if err := <-done; err != nil {
+		t.Errorf("the commit arrived, and the store says %v", err)
+	}
+	list, err := holder.List(t.Context(), "", "", 0)
+	if err != nil || len(list) != 2 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// TestCancelledBeforeCommit: until the COMMIT is sent it is certain that nothing was committed.
+func TestCancelledBeforeCommit(t *testing.T) {
+	s := openSignals(t, place(t), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := s.Write(ctx, cancel); !errors.Is(err, context.Canceled) || errors.Is(err, sinks.ErrUnknownOutcome) {
+		t.Error(err)
 	}
 }

@@ -19,11 +19,12 @@ import (
 
 // A database is the schema of one store and the connections to it.
 type database struct {
-	options Options
-	pool    *pgxpool.Pool
-	prefix  string // of table names
-	locks   int32  // the class of our advisory locks
-	closed  atomic.Bool
+	options   Options
+	pool      *pgxpool.Pool
+	prefix    string // of table names
+	locks     int32  // the class of our advisory locks
+	idleLimit time.Duration
+	closed    atomic.Bool
 }
 
 // The advisory locks of a store, below database.locks.
@@ -46,7 +47,8 @@ func openDatabase(ctx context.Context, u *url.URL, given *Options) (*database, e
 	}
 	db := &database{
 		options: o, pool: pool, prefix: pgx.Identifier{o.Schema}.Sanitize() + ".",
-		locks: int32(crc32.Checksum([]byte("ephemera "+o.Schema), castagnoli)),
+		locks:     int32(crc32.Checksum([]byte("ephemera "+o.Schema), castagnoli)),
+		idleLimit: idleLimit,
 	}
 	if err := db.prepare(ctx); err != nil {
 		db.close()

@@ -21,7 +21,8 @@
 //
 // Both stores implement sinks.Leaser and sinks.Verifier, the store of signals also sinks.Pruner. All methods are safe for
 // concurrent use. Appends to one log go one by one, whoever makes them; everything else goes side by side. There is no
-// timeout besides the contexts of the callers and those of the server.
+// timeout besides the contexts of the callers, those of the server, and one: a transaction whose client has said nothing for
+// 3 seconds is undone by the server, so that nobody waits for it, and begins again if the client is still there.
 //
 // Errors are also *pgconn.PgError for errors.As where the server gave one; their text shows its SQLSTATE, not its message,
 // because messages may quote values.

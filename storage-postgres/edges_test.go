@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func TestTimes(t *testing.T) {
 			for text, at := range shown {
 				batch = append(batch, sinks.Signal{Sequence: uint64(len(batch) + 1), Time: at.UTC(), Name: text})
 			}
-			want := append(batch, series(uint64(len(batch)+1), uint64(len(batch))+padding)...)
+			want := slices.Concat(batch, series(uint64(len(batch)+1), uint64(len(batch))+padding))
 			must(t, s.Append(t.Context(), want))
 			wantLog(t, s, want)
 			conn := raw(t, place)

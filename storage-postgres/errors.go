@@ -46,8 +46,8 @@ var meanings = map[string]meaning{
 	"25P03": {ErrUnavailable, "the transaction was left standing too long", true},
 	"26000": poolerHint,
 	"28":    {sinks.ErrDenied, "the server refuses this user, password or certificate; see the URL, PGPASSWORD, the password file and pg_hba.conf", false},
-	"3D000": {sinks.ErrNotFound, "no such database; CREATE DATABASE makes it", false},
-	"3F000": {sinks.ErrNotFound, "no such schema", false},
+	"3D000": {ErrUnavailable, "no such database; CREATE DATABASE makes it", false},
+	"3F000": {sinks.ErrCorrupt, "the schema is gone", false},
 	"40001": {nil, "serialization failure", true},
 	"40P01": {nil, "deadlock", true},
 	"42":    {sinks.ErrCorrupt, "the tables are not as they were made", false},
@@ -107,6 +107,9 @@ func translate(ctx context.Context, err error) error {
 	case connectionLost(err):
 		cause := withoutConfig(err)
 		text := strings.ReplaceAll(cause.Error(), "\n", "; ")
+		if errors.Is(cause, context.DeadlineExceeded) {
+			cause = errors.New(text) // connect_timeout is not the end of the caller's context
+		}
 		return &serverError{meaning{ErrUnavailable, text, true}, cause}
 	case errors.As(err, &column):
 		return fmt.Errorf("%w: column %s of a row cannot be read", sinks.ErrCorrupt, column.FieldName)

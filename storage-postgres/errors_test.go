@@ -36,7 +36,7 @@ func TestMeanings(t *testing.T) {
 		{"26000", sinks.ErrInvalid, false},
 		{"28000", sinks.ErrDenied, false},
 		{"28P01", sinks.ErrDenied, false},
-		{"3D000", sinks.ErrNotFound, false},
+		{"3D000", pgstore.ErrUnavailable, false},
 		{"40001", nil, true},
 		{"40P01", nil, true},
 		{"42501", sinks.ErrDenied, false},

@@ -2,8 +2,10 @@ package pgstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,18 +14,26 @@ import (
 	pgstore "github.com/ephemera-go/ephemera/storage-postgres"
 )
 
-// Where the examples store: a database that tests may use, such as postgres://app@localhost/app.
-func address(schema string) string {
-	u := os.Getenv("EPHEMERA_TEST_POSTGRES")
-	conn, _ := pgx.Connect(context.Background(), u)
-	conn.Exec(context.Background(), "DROP SCHEMA IF EXISTS "+schema+" CASCADE") // of an earlier run
-	conn.Close(context.Background())
-	return u + "&ephemera_schema=" + schema
+// somewhere is a store of its own in a database that tests may use, such as postgres://app@localhost/app, and how to remove
+// it.
+func somewhere(ctx context.Context) (url string, remove func()) {
+	database := os.Getenv("EPHEMERA_TEST_POSTGRES")
+	schema := "example_" + strings.ToLower(rand.Text())
+	return database + "&ephemera_schema=" + schema, func() {
+		conn, err := pgx.Connect(ctx, database)
+		if err != nil {
+			return
+		}
+		defer conn.Close(ctx)
+		conn.Exec(ctx, "DROP SCHEMA "+schema+" CASCADE")
+	}
 }
 
 // Signals are found again after a restart.
 func Example() {
-	ctx, url := context.Background(), address("example")
+	ctx := context.Background()
+	url, remove := somewhere(ctx)
+	defer remove()
 	for start := uint64(1); start <= 2; start++ {
 		store, err := sinks.OpenSignals(ctx, url)
 		if err != nil {
@@ -55,7 +65,9 @@ func Example() {
 
 // One process follows what another one appends.
 func ExampleSignals_Tail() {
-	ctx, url := context.Background(), address("example_tail")
+	ctx := context.Background()
+	url, remove := somewhere(ctx)
+	defer remove()
 	writer, err := sinks.OpenSignals(ctx, url)
 	if err != nil {
 		fmt.Println(err)

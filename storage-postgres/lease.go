@@ -22,6 +22,7 @@ type lease struct {
 	db          *database
 	destination string
 	lock        int32
+	guardsLog   bool          // writers also lock the log
 	handle      int64         // recognizes what this handle has written, even if the answer was lost
 	turn        chan struct{} // holds the one who acquires, renews or releases
 	generation  atomic.Uint64 // 0: this handle never acquired, or has released
@@ -29,7 +30,10 @@ type lease struct {
 }
 
 func newLease(db *database, destination string, lock int32) *lease {
-	return &lease{db: db, destination: destination, lock: lock, handle: rand.Int64(), turn: make(chan struct{}, 1)}
+	return &lease{
+		db: db, destination: destination, lock: lock, guardsLog: lock == lockSignals,
+		handle: rand.Int64(), turn: make(chan struct{}, 1),
+	}
 }
 
 // A leaseRow is the lease as everybody sees it.
@@ -60,10 +64,13 @@ func (l *lease) fenced(r leaseRow) error {
 	return fmt.Errorf("%w: this handle has generation %d, the lease %d", sinks.ErrFenced, l.generation.Load(), r.generation)
 }
 
-// queueCheck adds the statements that check reads.
+// queueCheck adds the statements whose results check and the transaction read.
 func (l *lease) queueCheck(batch *pgx.Batch) {
 	batch.Queue("SELECT pg_advisory_xact_lock_shared($1::int, $2::int)", l.db.locks, l.lock)
 	batch.Queue(l.db.sql(selectLease), l.destination)
+	if l.guardsLog {
+		batch.Queue(l.db.sql(lockLog))
+	}
 }
 
 // check says whether this handle may write.
@@ -84,8 +91,7 @@ func (l *lease) check(results pgx.BatchResults) (refusal, err error) {
 	return nil, nil
 }
 
-// write changes the row; alone also waits for the writers that have begun. The fields of l change only after the transaction
-// is known to have succeeded.
+// write changes the row, alone if asked. The fields of l change only after the transaction is known to have succeeded.
 func (l *lease) write(ctx context.Context, alone bool, f func(t *tx, r leaseRow) error, then func()) error {
 	select {
 	case l.turn <- struct{}{}:
@@ -95,7 +101,7 @@ func (l *lease) write(ctx context.Context, alone bool, f func(t *tx, r leaseRow)
 	defer func() { <-l.turn }()
 	err := l.db.write(ctx, nil, func(t *tx) error {
 		if alone {
-			if _, err := t.conn.Exec(ctx, "SELECT pg_advisory_xact_lock($1::int, $2::int)", l.db.locks, l.lock); err != nil {
+			if err := l.alone(t); err != nil {
 				return err
 			}
 		}
@@ -108,6 +114,12 @@ func (l *lease) write(ctx context.Context, alone bool, f func(t *tx, r leaseRow)
 	if err == nil {
 		then()
 	}
+	return err
+}
+
+// alone waits for the writers that have begun, and lets none begin until the transaction has ended.
+func (l *lease) alone(t *tx) error {
+	_, err := t.conn.Exec(t.ctx, "SELECT pg_advisory_xact_lock($1::int, $2::int)", l.db.locks, l.lock)
 	return err
 }
 
@@ -150,7 +162,7 @@ func (l *lease) Renew(ctx context.Context) error {
 		if !l.mine(r) {
 			return l.fenced(r)
 		}
-		_, err := t.change(`UPDATE @leases SET expires = clock_timestamp() + $1::double precision * interval '1 microsecond'
+		_, err := t.change(`UPDATE @leases SET held = true, expires = clock_timestamp() + $1::double precision * interval '1 microsecond'
 			WHERE destination = $2`, l.ttl.Microseconds(), l.destination)
 		return err
 	}, func() {})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	pgstore "github.com/ephemera-go/ephemera/storage-postgres"
 )
 
 // TestTwoOwners: whoever was taken over is refused at once, also in the middle of its writes, and nothing of it gets in
@@ -104,6 +105,7 @@ func TestTakeoverBesideWriters(t *testing.T) {
 
 // TestHangingClient: a client that hangs in a transaction does not keep its locks.
 func TestHangingClient(t *testing.T) {
+	pgstore.SetIdleLimit(t, 200*time.Millisecond)
 	direct := place(t)
 	b := openSignals(t, direct, nil)
 	hanging, release := make(chan struct{}), make(chan struct{})
@@ -117,7 +119,7 @@ func TestHangingClient(t *testing.T) {
 		return pass
 	}
 	p.serve(p.relay)
-	a := openSignals(t, with(u, "ephemera_schema", schemaOf(t, direct), "ephemera_retry_timeout", "400ms").String(), nil)
+	a := openSignals(t, with(u, "ephemera_schema", schemaOf(t, direct)).String(), nil)
 	_, err := sinks.Acquire(t.Context(), a, sinks.Claim{Owner: "a", TTL: 10 * time.Millisecond})
 	must(t, err)
 	armed.Store(true)

@@ -53,7 +53,11 @@ func (db *database) prepare(ctx context.Context) error {
 	case db.options.ReadOnly:
 		return fmt.Errorf("%w: schema %s must be migrated first; open it for writing once", sinks.ErrReadOnly, db.options.Schema)
 	}
-	return db.write(ctx, nil, db.migrate)
+	if err := db.write(ctx, nil, db.migrate); err != nil {
+		return err
+	}
+	db.options.Logger.InfoContext(ctx, "postgres: schema migrated", "schema", db.options.Schema, "from", id.version, "to", migrations.last())
+	return nil
 }
 
 // checkEncoding wants every text to have a place in the database.
@@ -122,7 +126,6 @@ func (db *database) migrate(t *tx) error {
 		if err := m.apply(t); err != nil {
 			return fmt.Errorf("migration %d: %w", m.version, translate(t.ctx, err))
 		}
-		db.options.Logger.InfoContext(t.ctx, "postgres: schema migrated", "schema", db.options.Schema, "version", m.version)
 	}
 	return nil
 }

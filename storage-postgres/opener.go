@@ -2,8 +2,11 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
@@ -89,5 +92,10 @@ func openSignals(ctx context.Context, u *url.URL, o *Options) (*Signals, error) 
 }
 
 func openError(rawURL string, err error) error {
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Code == "3D000" {
+		// Only here: later on it would look as if a blob were missing.
+		err = fmt.Errorf("%w: %w", sinks.ErrNotFound, err)
+	}
 	return &sinks.Error{Op: "open", Driver: driverName, Object: sinks.Redact(rawURL), Err: err}
 }

@@ -18,8 +18,7 @@ type Options struct {
 	// ReadOnly refuses writes with sinks.ErrReadOnly, and makes and migrates nothing.
 	ReadOnly bool
 	// RetryTimeout is for how long a call begins again after it lost its connection, did not get one, or was chosen to
-	// end a deadlock: 100 ms to an hour. The server ends a transaction that a client has left standing for half of it. 0
-	// means DefaultRetryTimeout.
+	// end a deadlock: 100 ms to an hour. 0 means DefaultRetryTimeout.
 	RetryTimeout time.Duration
 	// Logger is told about migrations and about garbage that could not be removed. nil means silence.
 	Logger *slog.Logger

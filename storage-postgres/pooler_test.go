@@ -40,7 +40,7 @@ func (p *proxy) pool(client net.Conn) {
 		if err != nil {
 			return
 		}
-		defer backend.Close()
+		defer func() { _ = backend.Close() }()
 		sides[i] = side{backend, bufio.NewReaderSize(backend, 64<<10)}
 		greetings := io.Discard
 		if i == 0 {
@@ -100,9 +100,17 @@ func (s side) answer(to io.Writer) (idle bool, err error) {
 
 // TestPooler runs the contracts through a pooler of transactions, with one connection to it.
 func TestPooler(t *testing.T) {
+	server(t)
+	t.Parallel()
 	pairs := []string{"default_query_exec_mode", "cache_describe", "pool_max_conns", "1"}
-	t.Run("signals", func(t *testing.T) { signalSuite(t, startPooler(t), pairs...) })
-	t.Run("blobs", func(t *testing.T) { blobSuite(t, startPooler(t), pairs...) })
+	t.Run("signals", func(t *testing.T) {
+		t.Parallel()
+		signalSuite(t, startPooler(t), pairs...)
+	})
+	t.Run("blobs", func(t *testing.T) {
+		t.Parallel()
+		blobSuite(t, startPooler(t), pairs...)
+	})
 }
 
 // TestPoolerNeedsAMode: what pgx does by default cannot work there, and the error says what to do.
@@ -110,7 +118,7 @@ func TestPoolerNeedsAMode(t *testing.T) {
 	schema := schemaOf(t, place(t))
 	s, err := pgstore.OpenSignals(t.Context(), with(startPooler(t), "ephemera_schema", schema).String(), nil)
 	for n := uint64(1); err == nil && n < 5; n++ {
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		err = s.Append(t.Context(), series(n, n))
 	}
 	if !errors.Is(err, sinks.ErrInvalid) || !strings.Contains(err.Error(), "default_query_exec_mode=cache_describe") {

@@ -29,6 +29,7 @@ const (
 	hangReply        // the server carries it out, and the client waits
 	lie              // the server carries it out; the client is told that it was cancelled
 	kill             // the server carries it out; the client is told that the connection was ended by an administrator
+	late             // the client's connection is cut; the server gets it at a later moment
 	fates
 )
 
@@ -39,8 +40,19 @@ type proxy struct {
 	backend  func() (net.Conn, error)
 	listener net.Listener
 	decide   func() fate
-	done     chan struct{} // closed at the end
+	see      func(query string) // every simple query, before the server gets it; may be nil
+	done     chan struct{}      // closed at the end
 	group    sync.WaitGroup
+
+	moment func() <-chan struct{} // of a late COMMIT: when the next client has come
+	mu     sync.Mutex
+	come   chan struct{}
+}
+
+func (p *proxy) nextClient() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.come
 }
 
 // startProxy returns the proxy and the URL that leads through it.
@@ -57,13 +69,14 @@ func newProxy(t testing.TB) (*proxy, *url.URL) {
 	base := server(t)
 	config, err := pgx.ParseConfig(base.String())
 	must(t, err)
-	dir, err := os.MkdirTemp("", "pgproxy") // the names of sockets are short
+	dir, err := os.MkdirTemp("", "pgproxy") //nolint:usetesting // the names of sockets are short
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	listener, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432")) //nolint:noctx // it only makes a socket
 	must(t, err)
 	network, address := pgconn.NetworkAddress(config.Host, config.Port)
-	p := &proxy{t: t, listener: listener, done: make(chan struct{})}
+	p := &proxy{t: t, listener: listener, done: make(chan struct{}), come: make(chan struct{})}
+	p.moment = p.nextClient
 	p.backend = func() (net.Conn, error) { return net.Dial(network, address) } //nolint:noctx // local
 	u := with(base, "host", dir, "port", "5432")
 	u.Host = ""
@@ -77,8 +90,12 @@ func (p *proxy) serve(handle func(client net.Conn)) {
 			if err != nil {
 				return
 			}
+			p.mu.Lock()
+			close(p.come)
+			p.come = make(chan struct{})
+			p.mu.Unlock()
 			p.group.Go(func() {
-				defer client.Close()
+				defer func() { _ = client.Close() }()
 				handle(client)
 			})
 		}
@@ -125,7 +142,8 @@ func (p *proxy) relay(client net.Conn) {
 		_ = client.Close()
 	})
 	reader := bufio.NewReaderSize(client, 64<<10)
-	switch p.forward(reader, backend, answers) {
+	what, raw := p.forward(reader, backend, answers)
+	switch what {
 	case swallow:
 		p.keep(backend)
 	case hangRequest, hangReply:
@@ -133,18 +151,30 @@ func (p *proxy) relay(client net.Conn) {
 		_, _, _ = readMessage(reader, false) // the client gives up
 	case dropReply, lie, kill:
 		copying.Wait()
+	case late:
+		moment := p.moment()
+		_ = client.Close()
+		select {
+		case <-moment:
+		case <-p.done:
+		}
+		_, _ = backend.Write(raw)
+		copying.Wait()
 	}
 	_ = client.Close()
 	_ = backend.Close()
 	copying.Wait()
 }
 
-// forward returns why it ended: the fate of a COMMIT, or pass if one of the sides closed its connection.
-func (p *proxy) forward(client io.Reader, backend io.Writer, answers *answers) fate {
+// forward returns why it ended: the fate of a COMMIT and the COMMIT, or pass if one of the sides closed its connection.
+func (p *proxy) forward(client io.Reader, backend io.Writer, answers *answers) (fate, []byte) {
 	for first := true; ; first = false {
 		kind, raw, err := readMessage(client, first)
 		if err != nil {
-			return pass
+			return pass, nil
+		}
+		if p.see != nil && kind == 'Q' {
+			p.see(string(raw[5:]))
 		}
 		what := pass
 		if isCommit(kind, raw) {
@@ -152,13 +182,16 @@ func (p *proxy) forward(client io.Reader, backend io.Writer, answers *answers) f
 		}
 		switch what {
 		case dropRequest, swallow, hangRequest:
-			return what
+			return what, nil
+		case late:
+			answers.instead(dropReply)
+			return what, raw
 		case pass:
 		default:
 			answers.instead(what)
 		}
 		if _, err := backend.Write(raw); err != nil || what != pass {
-			return what
+			return what, nil
 		}
 	}
 }

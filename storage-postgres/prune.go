@@ -12,15 +12,12 @@ const deleteAtOnce = 2000
 func (s *signalStore) Trim(ctx context.Context, through uint64) error {
 	for removed := int64(deleteAtOnce); removed == deleteAtOnce; {
 		err := s.db.write(ctx, s.lease, func(t *tx) error {
-			log, err := t.lockLog()
-			if err != nil {
-				return err
-			}
-			if target := min(through, log.last); target > log.trimmed {
+			if target := min(through, t.log.last); target > t.log.trimmed {
 				if _, err := t.change("UPDATE @signal_log SET trimmed = $1", int64(target)); err != nil {
 					return err
 				}
 			}
+			var err error
 			removed, err = t.change(`DELETE FROM @signals WHERE sequence <= (
 				SELECT max(sequence) FROM (SELECT sequence FROM @signals WHERE sequence <= $1 ORDER BY sequence LIMIT $2) AS oldest)`,
 				int64(through), int64(deleteAtOnce))
@@ -59,16 +56,12 @@ type pruning struct {
 }
 
 func (p *pruning) step(t *tx) error {
-	log, err := t.lockLog()
-	if err != nil {
-		return err
-	}
-	if p.through > 0 && p.through <= log.trimmed {
+	if p.through > 0 && p.through <= t.log.trimmed {
 		return nil // the earlier attempt has done it
 	}
 	excess := uint64(0)
-	if p.keep > 0 && log.count > p.keep {
-		excess = min(log.count-p.keep, uint64(p.most))
+	if p.keep > 0 && t.log.count > p.keep {
+		excess = min(t.log.count-p.keep, uint64(p.most))
 	}
 	aged, before, nanos := p.age()
 	if excess == 0 && !aged {
@@ -82,7 +75,7 @@ func (p *pruning) step(t *tx) error {
 		WHERE NOT stays`
 	var n int
 	var through uint64
-	err = t.get([]any{&n, &through}, removable, int64(p.most), int64(excess), aged, before, nanos)
+	err := t.get([]any{&n, &through}, removable, int64(p.most), int64(excess), aged, before, nanos)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -111,12 +111,28 @@ func TestReadOnlySession(t *testing.T) {
 
 // TestOddSession runs the contract of signals for a role whose settings change how values look and what a commit is.
 func TestOddSession(t *testing.T) {
+	server(t)
+	t.Parallel()
 	role := newRole(t, "TimeZone = 'America/St_Johns'", "DateStyle = 'German'", "IntervalStyle = 'sql_standard'", "bytea_output = 'escape'",
 		"default_transaction_isolation = 'serializable'", "synchronous_commit = off", "search_path = 'pg_temp'", "client_encoding = 'LATIN1'")
 	u := *server(t)
 	u.User = url.User(role)
-	t.Run("signals", func(t *testing.T) { signalSuite(t, &u) })
-	t.Run("blobs", func(t *testing.T) { blobSuite(t, &u) })
+	t.Run("signals", func(t *testing.T) {
+		t.Parallel()
+		signalSuite(t, &u)
+	})
+	t.Run("blobs", func(t *testing.T) {
+		t.Parallel()
+		blobSuite(t, &u)
+	})
+	t.Run("text", func(t *testing.T) {
+		place := place(t)
+		s := openSignals(t, as(t, place, role), nil)
+		must(t, s.Append(t.Context(), []sinks.Signal{{Sequence: 1, Time: time.Unix(0, 0), Name: "é😀"}}))
+		if name := value[string](t, superuser(t), "SELECT name FROM "+schemaOf(t, place)+".signals"); name != "é😀" {
+			t.Errorf("others see %q", name)
+		}
+	})
 	t.Run("durable", func(t *testing.T) {
 		place := as(t, place(t), role)
 		s := openSignals(t, place, nil)
@@ -177,7 +193,7 @@ func closedPort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
 	must(t, err)
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	must(t, err)
 	return port
@@ -236,7 +252,7 @@ func TestPasswordFile(t *testing.T) {
 		mu.Lock()
 		got = append(got, strings.TrimSuffix(string(raw[5:]), "\x00"))
 		mu.Unlock()
-		_, _ = io.WriteString(client, string(errorResponse("FATAL", "28P01")))
+		_, _ = client.Write(errorResponse("FATAL", "28P01"))
 	})
 	file := t.TempDir() + "/passwords"
 	must(t, writeFile(file, "*:*:*:*:from the file\n"))

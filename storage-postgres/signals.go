@@ -45,22 +45,17 @@ type logRow struct {
 	last, trimmed, count uint64
 }
 
-// lockLog keeps other writers of the log waiting.
-func (t *tx) lockLog() (r logRow, err error) {
-	err = t.get([]any{&r.last, &r.trimmed, &r.count}, "SELECT last, trimmed, count FROM @signal_log FOR UPDATE")
-	return r, damaged(err)
-}
+// lockLog keeps other writers of the log waiting. Every transaction of signalStore begins with it.
+const lockLog = "SELECT last, trimmed, count FROM @signal_log FOR UPDATE"
+
+func (r *logRow) scan(row pgx.Row) error { return damaged(row.Scan(&r.last, &r.trimmed, &r.count)) }
 
 // Append implements sinks.SignalStore.
 func (s *signalStore) Append(ctx context.Context, batch []sinks.Signal) error {
 	return s.db.write(ctx, s.lease, func(t *tx) error {
-		log, err := t.lockLog()
-		if err != nil {
-			return err
-		}
-		known, _ := slices.BinarySearchFunc(batch, log.last+1, compareSequence)
-		gone, _ := slices.BinarySearchFunc(batch[:known], log.trimmed+1, compareSequence)
-		if err := compareStored(t, batch[gone:known], log.last); err != nil {
+		known, _ := slices.BinarySearchFunc(batch, t.log.last+1, compareSequence)
+		gone, _ := slices.BinarySearchFunc(batch[:known], t.log.trimmed+1, compareSequence)
+		if err := compareStored(t, batch[gone:known]); err != nil {
 			return err
 		}
 		return insert(t, batch[known:])
@@ -78,7 +73,7 @@ func compareSequence(s sinks.Signal, sequence uint64) int {
 }
 
 // compareStored wants signals, whose sequences the log has passed, to be stored as they are.
-func compareStored(t *tx, signals []sinks.Signal, last uint64) error {
+func compareStored(t *tx, signals []sinks.Signal) error {
 	if len(signals) == 0 {
 		return nil
 	}
@@ -101,7 +96,7 @@ func compareStored(t *tx, signals []sinks.Signal, last uint64) error {
 		signals = signals[1:]
 	}
 	if len(signals) > 0 {
-		return fmt.Errorf("%w: the log has passed sequence %d and is at %d", sinks.ErrConflict, signals[0].Sequence, last)
+		return fmt.Errorf("%w: the log has passed sequence %d and is at %d", sinks.ErrConflict, signals[0].Sequence, t.log.last)
 	}
 	return nil
 }

@@ -10,9 +10,20 @@ import (
 	pgstore "github.com/ephemera-go/ephemera/storage-postgres"
 )
 
-// Other configurations that change how the contracts are kept: TestPooler and TestOddSession.
+// The suites wait for disks most of the time, so they run beside each other, after the tests that stop servers. Other
+// configurations that change how the contracts are kept: TestPooler and TestOddSession.
 
-func TestSignals(t *testing.T) { signalSuite(t, server(t)) }
+func TestSignals(t *testing.T) {
+	server(t)
+	t.Parallel()
+	signalSuite(t, server(t))
+}
+
+func TestBlobs(t *testing.T) {
+	server(t)
+	t.Parallel()
+	blobSuite(t, server(t))
+}
 
 func signalSuite(t *testing.T, base *url.URL, pairs ...string) {
 	s := newSchemas(t)
@@ -21,29 +32,12 @@ func signalSuite(t *testing.T, base *url.URL, pairs ...string) {
 	}, sinktest.Caps{})
 }
 
-func TestBlobs(t *testing.T) { blobSuite(t, server(t)) }
-
+// blobSuite opens by the other scheme, through the drivers that are registered.
 func blobSuite(t *testing.T, base *url.URL, pairs ...string) {
 	s := newSchemas(t)
-	sinktest.Blobs(t, func(ctx context.Context, place string) (sinks.BlobStore, error) {
-		return pgstore.OpenBlobs(ctx, s.url(place, base, pairs...).String(), nil)
-	}, sinktest.Caps{})
-}
-
-func TestByURL(t *testing.T) {
-	other := *server(t)
+	other := *base
 	other.Scheme = "postgresql"
-	pairs := []string{"ephemera_retry_timeout", "10s", "ephemera_read_only", "false", "application_name", "suite"}
-	t.Run("signals", func(t *testing.T) {
-		s := newSchemas(t)
-		sinktest.Signals(t, func(ctx context.Context, place string) (sinks.SignalStore, error) {
-			return sinks.OpenSignals(ctx, s.url(place, &other, pairs...).String())
-		}, sinktest.Caps{})
-	})
-	t.Run("blobs", func(t *testing.T) {
-		s := newSchemas(t)
-		sinktest.Blobs(t, func(ctx context.Context, place string) (sinks.BlobStore, error) {
-			return sinks.OpenBlobs(ctx, s.url(place, &other, pairs...).String())
-		}, sinktest.Caps{})
-	})
+	sinktest.Blobs(t, func(ctx context.Context, place string) (sinks.BlobStore, error) {
+		return sinks.OpenBlobs(ctx, s.url(place, &other, pairs...).String())
+	}, sinktest.Caps{})
 }

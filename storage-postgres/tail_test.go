@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,17 @@ func follow(t *testing.T, s *pgstore.Signals, after, last uint64) chan error {
 	return done
 }
 
+// ended waits for what follow returned.
+func ended(t *testing.T, done chan error) {
+	t.Helper()
+	select {
+	case err := <-done:
+		must(t, err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("signals that were appended have not come")
+	}
+}
+
 func listening(t *testing.T, place string) func() bool {
 	conn := raw(t, place)
 	return func() bool {
@@ -55,12 +68,32 @@ func TestTail(t *testing.T) {
 	writer := openSignals(t, place, nil)
 	must(t, writer.Append(t.Context(), series(1, 1200))) // more than a page
 	done := follow(t, s, 100, 1300)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which might close what Tail does not
 	eventually(t, "somebody listens", listening(t, place))
 	for n := uint64(1201); n <= 1300; n += 4 {
 		must(t, writer.Append(t.Context(), series(n, n+3)))
 	}
-	must(t, <-done)
+	ended(t, done)
 	eventually(t, "nobody listens", func() bool { return !listening(t, place)() })
+}
+
+// TestTailBeginsToListen: what is appended before the server knows that somebody listens is found by reading.
+func TestTailBeginsToListen(t *testing.T) {
+	direct := place(t)
+	writer := openSignals(t, direct, nil)
+	p, u := newProxy(t)
+	p.decide = func() fate { return pass }
+	p.see = func(query string) {
+		if strings.HasPrefix(query, "LISTEN") {
+			if err := writer.Append(t.Context(), series(1, 3)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	p.serve(p.relay)
+	s := openSignals(t, with(u, "ephemera_schema", schemaOf(t, direct)).String(), nil)
+	s.SetPoll(never)
+	ended(t, follow(t, s, 0, 3))
 }
 
 // TestTailWithoutNotifications polls: behind a pooler of transactions none comes, and after the connection was lost none
@@ -76,7 +109,7 @@ func TestTailWithoutNotifications(t *testing.T) {
 		for n := uint64(1); n <= 50; n++ {
 			must(t, writer.Append(t.Context(), series(n, n)))
 		}
-		must(t, <-done)
+		ended(t, done)
 	})
 	t.Run("killed", func(t *testing.T) {
 		place := place(t)
@@ -90,7 +123,7 @@ func TestTailWithoutNotifications(t *testing.T) {
 			}
 			must(t, writer.Append(t.Context(), series(n, n)))
 		}
-		must(t, <-done)
+		ended(t, done)
 	})
 	t.Run("no connection left", func(t *testing.T) {
 		role := newRole(t)
@@ -105,7 +138,7 @@ func TestTailWithoutNotifications(t *testing.T) {
 		for n := uint64(2); n <= 20; n++ {
 			must(t, s.Append(t.Context(), series(n, n)))
 		}
-		must(t, <-done)
+		ended(t, done)
 	})
 }
 

@@ -18,6 +18,7 @@ type tx struct {
 	db      *database
 	conn    *pgx.Conn
 	refusal error  // of the lease; set only where looking is still allowed, see write
+	log     logRow // locked; signals only
 	notify  string // the channel to tell when it is committed; "" is none
 }
 
@@ -59,6 +60,9 @@ func (t *tx) run(l *lease, look bool, f func(t *tx) error) error {
 	if err == nil {
 		err = f(t)
 	}
+	if err == nil {
+		err = t.ctx.Err() // while it is certain that nothing was committed
+	}
 	if err != nil {
 		t.rollback()
 		return translate(t.ctx, err)
@@ -66,17 +70,21 @@ func (t *tx) run(l *lease, look bool, f func(t *tx) error) error {
 	return t.commit()
 }
 
-// begin makes one trip to the server. Durable means flushed, whatever the role's default; and a transaction whose client
-// hangs must not keep its locks, because others would wait for them.
+// idleLimit is when the server ends a transaction whose client says nothing. It would keep its locks, and others would wait
+// for them. A client that was only slow begins again.
+var idleLimit = 3 * time.Second
+
+// Durable means flushed, whatever the role's default.
 const beginSettings = `SELECT
 	CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END,
 	CASE current_setting('idle_in_transaction_session_timeout') WHEN '0' THEN
 		set_config('idle_in_transaction_session_timeout', $1::text, true) END`
 
+// begin makes one trip to the server.
 func (t *tx) begin(l *lease, look bool) error {
 	var batch pgx.Batch
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
-	batch.Queue(beginSettings, milliseconds(t.db.options.RetryTimeout/2))
+	batch.Queue(beginSettings, milliseconds(t.db.idleLimit))
 	if l != nil {
 		l.queueCheck(&batch)
 	}
@@ -88,11 +96,15 @@ func (t *tx) begin(l *lease, look bool) error {
 	if err == nil && l != nil {
 		t.refusal, err = l.check(results)
 	}
+	if err == nil && l != nil && l.guardsLog {
+		err = t.log.scan(results.QueryRow())
+	}
 	if err = errors.Join(err, results.Close()); err != nil {
 		return err
 	}
-	if look {
-		return nil
+	if look && t.refusal != nil {
+		// A lease that had run out may have been renewed beside the transaction that is looked for. It ends first.
+		return l.alone(t)
 	}
 	return t.refusal
 }
