@@ -126,7 +126,7 @@ func (s tailLost) Put(ctx context.Context, name string, size int64, r io.Reader)
 	return s.BlobStore.Put(ctx, name, int64(len(b)), bytes.NewReader(b))
 }
 
-// lastPartLost forgets what lies behind the last whole 16 MiB.
+// lastPartLost forgets what lies behind the last whole 4 MiB.
 type lastPartLost struct{ sinks.BlobStore }
 
 func (s lastPartLost) Put(ctx context.Context, name string, size int64, r io.Reader) error {
@@ -134,7 +134,7 @@ func (s lastPartLost) Put(ctx context.Context, name string, size int64, r io.Rea
 	if err != nil {
 		return s.BlobStore.Put(ctx, name, size, failingReader{})
 	}
-	if whole := len(b) &^ (16<<20 - 1); whole > 0 {
+	if whole := len(b) &^ (4<<20 - 1); whole > 0 {
 		b = b[:whole]
 	}
 	return s.BlobStore.Put(ctx, name, int64(len(b)), bytes.NewReader(b))
@@ -167,7 +167,7 @@ func (s index) Put(ctx context.Context, name string, size int64, r io.Reader) er
 	select {
 	case s.shared.meet <- struct{}{}:
 	case <-s.shared.meet:
-	case <-time.After(5 * time.Millisecond):
+	case <-time.After(100 * time.Millisecond):
 	}
 	names[name] = true
 	s.shared.mu.Lock()
@@ -357,7 +357,7 @@ func (s looks) Put(ctx context.Context, name string, size int64, r io.Reader) er
 	select {
 	case s.meet <- struct{}{}:
 	case <-s.meet:
-	case <-time.After(5 * time.Millisecond):
+	case <-time.After(100 * time.Millisecond):
 	}
 	return errors.Join(s.BlobStore.Delete(ctx, name), s.BlobStore.Put(ctx, name, size, bytes.NewReader(b)))
 }

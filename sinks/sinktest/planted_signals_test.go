@@ -283,7 +283,7 @@ func (s *lateAppend) Append(ctx context.Context, batch []sinks.Signal) error {
 	if err := s.SignalStore.Append(ctx, late); err != nil {
 		return err
 	}
-	if len(batch) == 1 && batch[0].Sequence < 1000 {
+	if len(batch) == 1 {
 		s.late = slices.Clone(batch)
 		return nil
 	}
