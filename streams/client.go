@@ -104,20 +104,27 @@ func streamPath(name string) string {
 	return "/streams/" + strings.Join(parts, "/")
 }
 
+// An answer is what the server said, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // do sends a request until there is an answer that decides, or RetryFor is over. writes: its effect matters if it is
 // unknown whether it happened.
-func (c *Client) do(ctx context.Context, r request, writes bool) (*http.Response, []byte, error) {
+func (c *Client) do(ctx context.Context, r request, writes bool) (answer, error) {
 	deadline := time.Now().Add(c.o.RetryFor)
 	unknown := false // an earlier try may have happened
 	for try := 1; ; try++ {
-		resp, body, err := c.once(ctx, r)
+		a, err := c.once(ctx, r)
 		reached := err != nil && !neverSent(err)
 		switch {
-		case err == nil && !transient(resp.StatusCode):
-			return resp, body, nil
+		case err == nil && !transient(a.status):
+			return a, nil
 		case err == nil:
-			err = decodeProblem(resp, body)
-			reached = resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout
+			err = decodeProblem(a.status, a.body)
+			reached = a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout
 		}
 		unknown = unknown || reached
 		wait := time.Duration(float64(min(50*time.Millisecond<<min(try, 6), 2*time.Second)) * (0.5 + rnd.Float64()/2))
@@ -135,12 +142,12 @@ func (c *Client) do(ctx context.Context, r request, writes bool) (*http.Response
 			err = ErrClosed
 		}
 		if writes && unknown {
-			return nil, nil, fmt.Errorf("%w after %d tries: %w", ErrUnknownOutcome, try, err)
+			return answer{}, fmt.Errorf("%w after %d tries: %w", ErrUnknownOutcome, try, err)
 		}
 		if ctx.Err() == nil && c.ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
 			err = fmt.Errorf("%w after %d tries: %w", ErrUnavailable, try, err)
 		}
-		return nil, nil, err
+		return answer{}, err
 	}
 }
 
@@ -163,20 +170,17 @@ func neverSent(err error) bool {
 // maxReply is more than any page takes that the server sends in one piece.
 const maxReply = 1 << 30
 
-func (c *Client) once(ctx context.Context, r request) (*http.Response, []byte, error) {
+func (c *Client) once(ctx context.Context, r request) (answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	resp, err := c.send(ctx, r)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return nil, nil, err
-	}
-	return resp, body, nil
+	return answer{resp.StatusCode, resp.Header, body}, err
 }
 
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
@@ -194,7 +198,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 // decodeProblem turns an error reply into an error of this package.
-func decodeProblem(resp *http.Response, body []byte) error {
+func decodeProblem(status int, body []byte) error {
 	var p problem
 	if json.Unmarshal(body, &p) != nil {
 		p.Detail = fmt.Sprintf("%.200q", body)
@@ -212,31 +216,31 @@ func decodeProblem(resp *http.Response, body []byte) error {
 	}
 	err := ErrInvalid
 	switch {
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		err = ErrDenied
-	case resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusRequestHeaderFieldsTooLarge:
+	case status == http.StatusRequestEntityTooLarge || status == http.StatusRequestHeaderFieldsTooLarge:
 		err = ErrTooLarge
-	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
+	case status == http.StatusTooManyRequests || status >= 500:
 		err = ErrUnavailable
 	}
-	return fmt.Errorf("%w: %s: %s", err, resp.Status, p.Detail)
+	return fmt.Errorf("%w: %d %s: %s", err, status, http.StatusText(status), p.Detail)
 }
 
 // call does a request whose reply is JSON.
-func (c *Client) call(ctx context.Context, r request, writes bool, out any) (*http.Response, error) {
-	resp, body, err := c.do(ctx, r, writes)
+func (c *Client) call(ctx context.Context, r request, writes bool, out any) (http.Header, error) {
+	a, err := c.do(ctx, r, writes)
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode/100 != 2 {
-		return nil, decodeProblem(resp, body)
+	if a.status/100 != 2 {
+		return nil, decodeProblem(a.status, a.body)
 	}
 	if out != nil {
-		if err := json.Unmarshal(body, out); err != nil {
+		if err := json.Unmarshal(a.body, out); err != nil {
 			return nil, fmt.Errorf("%w: a reply that is not ephemera's: %w", ErrUnavailable, err)
 		}
 	}
-	return resp, nil
+	return a.header, nil
 }
 
 // Append implements Log. Events of a batch in which only some have an id get random ones.
@@ -327,15 +331,15 @@ func (c *Client) Read(ctx context.Context, r Read) (Page, error) {
 		q.Set("backward", "true")
 	}
 	var list []wireEvent
-	resp, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(r.Stream) + "?" + q.Encode()}, false, &list)
+	header, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(r.Stream) + "?" + q.Encode()}, false, &list)
 	if err != nil {
 		return Page{}, wrap("read", r.Stream, err)
 	}
-	p := Page{Stream: r.Stream, More: resp.Header.Get("Ephemera-More") == "true"}
-	version, err1 := strconv.ParseUint(strings.Trim(resp.Header.Get("ETag"), `"`), 10, 64)
-	oldest, err2 := strconv.ParseUint(resp.Header.Get("Ephemera-Oldest"), 10, 64)
-	err3 := p.Epoch.UnmarshalText([]byte(resp.Header.Get(headerEpoch)))
-	gap, err4 := parseGap(r.Stream, resp.Header.Get(headerGap))
+	p := Page{Stream: r.Stream, More: header.Get("Ephemera-More") == "true"}
+	version, err1 := strconv.ParseUint(strings.Trim(header.Get("ETag"), `"`), 10, 64)
+	oldest, err2 := strconv.ParseUint(header.Get("Ephemera-Oldest"), 10, 64)
+	err3 := p.Epoch.UnmarshalText([]byte(header.Get(headerEpoch)))
+	gap, err4 := parseGap(r.Stream, header.Get(headerGap))
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return Page{}, wrap("read", r.Stream, fmt.Errorf("%w: a reply that is not ephemera's: %w", ErrUnavailable, err))
 	}

@@ -31,7 +31,7 @@ func (c *Client) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Messag
 		if err == nil {
 			err = f.run(ctx, yield)
 		}
-		if err != nil && err != errStop {
+		if err != nil && !errors.Is(err, errStop) {
 			yield(Message{}, wrap("subscribe", s.Pattern, err))
 		}
 	}
@@ -107,7 +107,7 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-		err := decodeProblem(resp, text)
+		err := decodeProblem(resp.StatusCode, text)
 		if transient(resp.StatusCode) {
 			err = fmt.Errorf("%w: %w", errBroken, err)
 		}

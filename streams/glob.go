@@ -27,14 +27,6 @@ func compile(text string) (pattern, error) {
 	return p, nil
 }
 
-// single returns the one name that the pattern covers, if it is no glob.
-func (p pattern) single() (name string, ok bool) {
-	if len(p) == 1 && !strings.ContainsAny(p[0], "*?") {
-		return p[0], true
-	}
-	return "", false
-}
-
 func (p pattern) match(name string) bool {
 	if len(p) == 0 {
 		return true

@@ -53,8 +53,10 @@ func NewHandler(log Log, o HandlerOptions) (*Handler, error) {
 		name string
 	}{
 		{log == nil, "Log: nil"},
-		{o.MaxBody < 0, "MaxBody is negative"}, {o.MaxInFlight < 0, "MaxInFlight is negative"},
-		{o.MaxReaders < 0, "MaxReaders is negative"}, {o.Heartbeat < 0, "Heartbeat is negative"},
+		{o.MaxBody < 0, "MaxBody is negative"},
+		{o.MaxInFlight < 0, "MaxInFlight is negative"},
+		{o.MaxReaders < 0, "MaxReaders is negative"},
+		{o.Heartbeat < 0, "Heartbeat is negative"},
 	} {
 		if x.bad {
 			p = append(p, fmt.Errorf("%w: %s", ErrOption, x.name))

@@ -15,13 +15,13 @@ func TestSmoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	t.Run("local", func(t *testing.T) { smoke(t, l) })
 	o, err := streams.Open(streams.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.Close()
+	defer func() { _ = o.Close() }()
 	h, err := streams.NewHandler(o, streams.HandlerOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestSmoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	t.Run("http", func(t *testing.T) { smoke(t, c) })
 }
 

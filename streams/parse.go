@@ -70,13 +70,14 @@ func parseJSON(body []byte, read func(json.RawMessage) (Event, string, error), o
 		return nil, &bodyError{Index: -1, Err: err}
 	}
 	var list []json.RawMessage
-	if text[0] == '[' {
+	switch {
+	case text[0] == '[':
 		if err := json.Unmarshal(text, &list); err != nil {
 			return nil, &bodyError{Index: -1, Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 		}
-	} else if onlyArray {
+	case onlyArray:
 		return nil, &bodyError{Index: -1, Err: fmt.Errorf("%w: an array is wanted", ErrInvalid)}
-	} else {
+	default:
 		list = []json.RawMessage{text}
 	}
 	if len(list) > MaxAppend {

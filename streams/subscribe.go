@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
@@ -182,7 +183,7 @@ func (f *follower) run(ctx context.Context, yield func(Message, error) bool) {
 		if c != nil {
 			behind, err := f.deliver(c, caughtUp, yield)
 			if err != nil {
-				if err != errStop {
+				if !errors.Is(err, errStop) {
 					end(err)
 				}
 				return

@@ -12,102 +12,14 @@ import (
 
 func appendCases() []testCase {
 	return []testCase{
-		{name: "versions", rule: "a stream's events have the versions 1, 2, 3, …, and its version is their number", run: func(c *call) error {
-			r, err := c.add("a", streams.Any, ev(1))
-			if err := wantResult(r, err, 1, 1, false); err != nil {
-				return err
-			}
-			r, err = c.add("a", streams.Any, ev(2), ev(3), ev(4))
-			if err := wantResult(r, err, 2, 4, false); err != nil {
-				return err
-			}
-			_, err = c.wantVersions(streams.Read{Stream: "a"}, 1, 2, 3, 4)
-			return all(err, c.wantVersion("a", 4), c.wantVersion("b", 0))
-		}},
-		{name: "expect", rule: "an append whose expectation does not hold stores nothing and tells the version", run: func(c *call) error {
-			type step struct {
-				expect streams.Expect
-				ok     bool
-			}
-			version := uint64(0)
-			for i, s := range []step{
-				{streams.Version(1), false}, {streams.Exists, false}, {streams.NoStream, true}, {streams.NoStream, false},
-				{streams.Version(0), false}, {streams.Version(2), false}, {streams.Version(1), true}, {streams.Exists, true},
-				{streams.Any, true}, {streams.Version(4), true}, {streams.Version(4), false},
-			} {
-				_, err := c.add("a", s.expect, ev(int(version)+1))
-				if s.ok {
-					version++
-				} else if conflict := (*streams.ConflictError)(nil); !errors.As(err, &conflict) || conflict.Version != version || conflict.Epoch.IsZero() {
-					return fmt.Errorf("step %d: error %v, want a conflict at version %d", i, err, version)
-				} else if err = c.wantVersion("a", version); err != nil {
-					return err
-				} else {
-					continue
-				}
-				if err != nil {
-					return fmt.Errorf("step %d: %w", i, err)
-				}
-			}
-			_, err := c.wantVersions(streams.Read{Stream: "a"}, 1, 2, 3, 4, 5)
-			return err
-		}},
-		{name: "epoch", rule: "an append for another epoch is a conflict", run: func(c *call) error {
-			r, err := c.add("a", streams.Any, ev(1))
-			if err != nil {
-				return err
-			}
-			other := core.Epoch{9}
-			_, err = c.log.Append(c.ctx, streams.Append{Stream: "a", Epoch: other, Events: []streams.Event{ev(2)}})
-			if err := wantError("another epoch", err, streams.ErrConflict); err != nil {
-				return err
-			}
-			_, err = c.log.Append(c.ctx, streams.Append{Stream: "a", Epoch: r.Epoch, Events: []streams.Event{ev(2)}})
-			return all(err, c.wantVersion("a", 2))
-		}},
+		{name: "versions", rule: "a stream's events have the versions 1, 2, 3, …, and its version is their number", run: caseVersions},
+		{name: "expect", rule: "an append whose expectation does not hold stores nothing and tells the version", run: caseExpect},
+		{name: "epoch", rule: "an append for another epoch is a conflict", run: caseEpoch},
 		{name: "race", rule: "of writers that expect the same version exactly one succeeds", run: raceForVersions},
 		{name: "invalid", rule: "what cannot be stored is refused, the whole batch with it", run: refuseInvalid},
-		{name: "fields", rule: "id, type, time, data and meta come back as they were", run: func(c *call) error {
-			at := time.Date(2026, 2, 3, 4, 5, 6, 789012345, time.FixedZone("x", 3600))
-			want := streams.Event{ID: "é 1", Type: "order.placed", Time: at, Data: []byte(`{"a":[1,2.50,"x<&>"],"b":null}`), Meta: []byte(`{"source":"/x"}`)}
-			if _, err := c.add("a/b c/%2F?x"[:5], streams.Any, want); err != nil {
-				return err
-			}
-			p, err := c.log.Read(c.ctx, streams.Read{Stream: "a/b c"})
-			if err != nil || len(p.Events) != 1 {
-				return fmt.Errorf("%d events, %w", len(p.Events), err)
-			}
-			e := p.Events[0]
-			if e.ID != want.ID || e.Type != want.Type || !e.Time.Equal(at) || string(e.Data) != string(want.Data) || string(e.Meta) != string(want.Meta) {
-				return fmt.Errorf("got %+v (%s, %s)", e, e.Data, e.Meta)
-			}
-			return nil
-		}},
-		{name: "names", rule: "names of any characters work, and streams do not touch each other", run: func(c *call) error {
-			names := []string{"a", "a/b", "a/b/c", "ä/ö ü", "100%", "a+b", "a&b=c", "a;b", "#x", "a%2Fb", "~", "a:b@c", "'\"", "日本"}
-			for i, n := range names {
-				for range i + 1 {
-					if _, err := c.add(n, streams.Any, ev(1)); err != nil {
-						return fmt.Errorf("%q: %w", n, err)
-					}
-				}
-			}
-			for i, n := range names {
-				if err := c.wantVersion(n, uint64(i+1)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}},
-		{name: "mine", rule: "what the caller does to its slices behind an append changes nothing", run: func(c *call) error {
-			e := ev(1)
-			if _, err := c.add("a", streams.Any, e); err != nil {
-				return err
-			}
-			copy(e.Data, `{"n":7}`)
-			_, err := c.wantVersions(streams.Read{Stream: "a"}, 1)
-			return err
-		}},
+		{name: "fields", rule: "id, type, time, data and meta come back as they were", run: caseFields},
+		{name: "names", rule: "names of any characters work, and streams do not touch each other", run: caseNames},
+		{name: "mine", rule: "what the caller does to its slices behind an append changes nothing", run: caseMine},
 	}
 }
 
@@ -169,12 +81,12 @@ func refuseInvalid(c *call) error {
 		"deep":              bad(func(e *streams.Event) { e.Data = []byte(deep(5000)) }),
 	} {
 		if _, err := c.add("a", streams.Any, ev(1), e); !errors.Is(err, streams.ErrInvalid) {
-			return fmt.Errorf("%s: error %v, want %w", name, err, streams.ErrInvalid)
+			return fmt.Errorf("%s: error %w, want %w", name, err, streams.ErrInvalid)
 		}
 	}
 	for _, name := range []string{"", "a//b", "/a", "a/", ".", "a/../b", "a*", "a?b", "a,b", "a\nb", "\xff", long(streams.MaxNameBytes + 1)} {
 		if _, err := c.add(name, streams.Any, ev(1)); !errors.Is(err, streams.ErrInvalid) {
-			return fmt.Errorf("stream %q: error %v, want %w", name, err, streams.ErrInvalid)
+			return fmt.Errorf("stream %q: error %w, want %w", name, err, streams.ErrInvalid)
 		}
 	}
 	_, err := c.add("a", streams.Any)
@@ -202,4 +114,112 @@ func deep(n int) string {
 		b = append(b, ']')
 	}
 	return string(b)
+}
+
+func caseVersions(c *call) error {
+	r, err := c.add("a", streams.Any, ev(1))
+	if err := wantResult(r, err, 1, 1, false); err != nil {
+		return err
+	}
+	r, err = c.add("a", streams.Any, ev(2), ev(3), ev(4))
+	if err := wantResult(r, err, 2, 4, false); err != nil {
+		return err
+	}
+	_, err = c.wantVersions(streams.Read{Stream: "a"}, 1, 2, 3, 4)
+	return all(err, c.wantVersion("a", 4), c.wantVersion("b", 0))
+}
+
+func caseExpect(c *call) error {
+	type step struct {
+		expect streams.Expect
+		ok     bool
+	}
+	version := uint64(0)
+	for i, s := range []step{
+		{streams.Version(1), false},
+		{streams.Exists, false},
+		{streams.NoStream, true},
+		{streams.NoStream, false},
+		{streams.Version(0), false},
+		{streams.Version(2), false},
+		{streams.Version(1), true},
+		{streams.Exists, true},
+		{streams.Any, true},
+		{streams.Version(4), true},
+		{streams.Version(4), false},
+	} {
+		_, err := c.add("a", s.expect, ev(int(version)+1))
+		if s.ok {
+			version++
+		} else if conflict := (*streams.ConflictError)(nil); !errors.As(err, &conflict) || conflict.Version != version || conflict.Epoch.IsZero() {
+			return fmt.Errorf("step %d: error %w, want a conflict at version %d", i, err, version)
+		} else if err = c.wantVersion("a", version); err != nil {
+			return err
+		} else {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("step %d: %w", i, err)
+		}
+	}
+	_, err := c.wantVersions(streams.Read{Stream: "a"}, 1, 2, 3, 4, 5)
+	return err
+}
+
+func caseEpoch(c *call) error {
+	r, err := c.add("a", streams.Any, ev(1))
+	if err != nil {
+		return err
+	}
+	other := core.Epoch{9}
+	_, err = c.log.Append(c.ctx, streams.Append{Stream: "a", Epoch: other, Events: []streams.Event{ev(2)}})
+	if err := wantError("another epoch", err, streams.ErrConflict); err != nil {
+		return err
+	}
+	_, err = c.log.Append(c.ctx, streams.Append{Stream: "a", Epoch: r.Epoch, Events: []streams.Event{ev(2)}})
+	return all(err, c.wantVersion("a", 2))
+}
+
+func caseFields(c *call) error {
+	at := time.Date(2026, 2, 3, 4, 5, 6, 789012345, time.FixedZone("x", 3600))
+	want := streams.Event{ID: "é 1", Type: "order.placed", Time: at, Data: []byte(`{"a":[1,2.50,"x<&>"],"b":null}`), Meta: []byte(`{"source":"/x"}`)}
+	if _, err := c.add("a/b c/%2F?x"[:5], streams.Any, want); err != nil {
+		return err
+	}
+	p, err := c.log.Read(c.ctx, streams.Read{Stream: "a/b c"})
+	if err != nil || len(p.Events) != 1 {
+		return fmt.Errorf("%d events, %w", len(p.Events), err)
+	}
+	e := p.Events[0]
+	if e.ID != want.ID || e.Type != want.Type || !e.Time.Equal(at) || string(e.Data) != string(want.Data) || string(e.Meta) != string(want.Meta) {
+		return fmt.Errorf("got %+v (%s, %s)", e, e.Data, e.Meta)
+	}
+	return nil
+}
+
+func caseNames(c *call) error {
+	names := []string{"a", "a/b", "a/b/c", "ä/ö ü", "100%", "a+b", "a&b=c", "a;b", "#x", "a%2Fb", "~", "a:b@c", "'\"", "日本"}
+	for i, n := range names {
+		for range i + 1 {
+			if _, err := c.add(n, streams.Any, ev(1)); err != nil {
+				return fmt.Errorf("%q: %w", n, err)
+			}
+		}
+	}
+	for i, n := range names {
+		if err := c.wantVersion(n, uint64(i+1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func caseMine(c *call) error {
+	e := ev(1)
+	if _, err := c.add("a", streams.Any, e); err != nil {
+		return err
+	}
+	copy(e.Data, `{"n":7}`)
+	_, err := c.wantVersions(streams.Read{Stream: "a"}, 1)
+	return err
 }

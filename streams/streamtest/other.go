@@ -10,104 +10,16 @@ import (
 
 func otherCases() []testCase {
 	return []testCase{
-		{name: "list", rule: "a list has the streams of a pattern by name, in pages", run: func(c *call) error {
-			for i, n := range []string{"b/2", "a", "b/10", "b/1"} {
-				if err := c.fill(n, i+1); err != nil {
-					return err
-				}
-			}
-			for _, x := range []struct {
-				pattern, after string
-				limit          int
-				want           []string
-			}{
-				{"", "", 0, []string{"a", "b/1", "b/10", "b/2"}},
-				{"b/*", "", 0, []string{"b/1", "b/10", "b/2"}},
-				{"b/?", "", 0, []string{"b/1", "b/2"}},
-				{"b/*,a", "b/1", 1, []string{"b/10"}},
-				{"x", "", 0, nil},
-			} {
-				list, err := c.log.List(c.ctx, x.pattern, x.after, x.limit)
-				if err != nil {
-					return err
-				}
-				var got []string
-				for _, i := range list {
-					got = append(got, i.Stream)
-				}
-				if !slices.Equal(got, x.want) {
-					return fmt.Errorf("list %q after %q: %v, want %v", x.pattern, x.after, got, x.want)
-				}
-			}
-			return nil
-		}},
-		{name: "delete", rule: "a deleted stream is empty and does not exist, and its versions go on", run: func(c *call) error {
-			if err := all(c.fill("a", 3), c.log.Delete(c.ctx, "a"), c.log.Delete(c.ctx, "a"), c.log.Delete(c.ctx, "never")); err != nil {
-				return err
-			}
-			i, err := c.log.Info(c.ctx, "a")
-			if err != nil || i.Exists || i.Events != 0 || i.Version != 3 || i.Oldest != 4 {
-				return fmt.Errorf("info %+v, %w", i, err)
-			}
-			p, err := c.wantVersions(streams.Read{Stream: "a", From: 2})
-			if err != nil || p.Gap == nil || *p.Gap != (streams.Gap{Stream: "a", From: 2, To: 3, Cause: streams.CauseDeleted}) {
-				return fmt.Errorf("page %+v, %w", p, err)
-			}
-			_, err = c.add("a", streams.Exists, ev(4))
-			if err := wantError("Exists", err, streams.ErrConflict); err != nil {
-				return err
-			}
-			r, err := c.add("a", streams.NoStream, ev(4))
-			return wantResult(r, err, 4, 4, false)
-		}},
-		{name: "delete-keys", rule: "a deletion forgets idempotency keys", run: func(c *call) error {
-			if _, err := c.add("a", streams.Any, withID("1", 1)); err != nil {
-				return err
-			}
-			if err := c.log.Delete(c.ctx, "a"); err != nil {
-				return err
-			}
-			r, err := c.add("a", streams.Any, withID("1", 5))
-			return wantResult(r, err, 2, 2, false)
-		}},
+		{name: "list", rule: "a list has the streams of a pattern by name, in pages", run: caseList},
+		{name: "delete", rule: "a deleted stream is empty and does not exist, and its versions go on", run: caseDelete},
+		{name: "delete-keys", rule: "a deletion forgets idempotency keys", run: caseDeleteKeys},
 		{
 			name: "max-streams", rule: "more streams than MaxStreams are refused, and a deletion makes room", options: streams.Options{MaxStreams: 2},
-			run: func(c *call) error {
-				if err := all(c.fill("a", 1), c.fill("b", 1)); err != nil {
-					return err
-				}
-				_, err := c.add("c", streams.Any, ev(1))
-				return all(wantError("a third stream", err, streams.ErrTooManyStreams), c.fill("a", 1), c.log.Delete(c.ctx, "b"), c.fill("c", 1))
-			},
+			run: caseMaxStreams,
 		},
 		{name: "aggregate", rule: "an aggregate equals a plain sum over what is there, in all and by group", run: aggregate},
-		{name: "closed", rule: "a closed log refuses everything", run: func(c *call) error {
-			if err := c.log.Close(); err != nil {
-				return err
-			}
-			_, e1 := c.add("a", streams.Any, ev(1))
-			_, e2 := c.log.Read(c.ctx, streams.Read{Stream: "a"})
-			_, e3 := c.log.Info(c.ctx, "a")
-			_, e4 := c.log.List(c.ctx, "", "", 0)
-			_, e5 := c.log.Aggregate(c.ctx, streams.Aggregate{Stream: "a"})
-			next, stop := c.follow(streams.Subscription{Pattern: "a"})
-			defer stop()
-			_, e6 := next()
-			for i, err := range []error{e1, e2, e3, e4, e5, e6, c.log.Delete(c.ctx, "a"), c.log.SetLimits(c.ctx, "a", streams.Limits{})} {
-				if err := wantError(fmt.Sprintf("call %d", i), err, streams.ErrClosed); err != nil {
-					return err
-				}
-			}
-			return nil
-		}},
-		{name: "canceled", rule: "a call with a context that is done does nothing and returns its error", run: func(c *call) error {
-			ctx, cancel := context.WithCancel(c.ctx)
-			cancel()
-			d := &call{ctx, c.log}
-			_, e1 := d.add("a", streams.Any, ev(1))
-			_, e2 := c.log.Read(ctx, streams.Read{Stream: "a"})
-			return all(wantError("append", e1, context.Canceled), wantError("read", e2, context.Canceled), c.wantVersion("a", 0))
-		}},
+		{name: "closed", rule: "a closed log refuses everything", run: caseClosed},
+		{name: "canceled", rule: "a call with a context that is done does nothing and returns its error", run: caseCanceled},
 	}
 }
 
@@ -154,4 +66,104 @@ func aggregate(c *call) error {
 		err = fmt.Errorf("a stream that does not exist: %+v", s)
 	}
 	return err
+}
+
+func caseList(c *call) error {
+	for i, n := range []string{"b/2", "a", "b/10", "b/1"} {
+		if err := c.fill(n, i+1); err != nil {
+			return err
+		}
+	}
+	for _, x := range []struct {
+		pattern, after string
+		limit          int
+		want           []string
+	}{
+		{"", "", 0, []string{"a", "b/1", "b/10", "b/2"}},
+		{"b/*", "", 0, []string{"b/1", "b/10", "b/2"}},
+		{"b/?", "", 0, []string{"b/1", "b/2"}},
+		{"b/*,a", "b/1", 1, []string{"b/10"}},
+		{"x", "", 0, nil},
+	} {
+		list, err := c.log.List(c.ctx, x.pattern, x.after, x.limit)
+		if err != nil {
+			return err
+		}
+		var got []string
+		for _, i := range list {
+			got = append(got, i.Stream)
+		}
+		if !slices.Equal(got, x.want) {
+			return fmt.Errorf("list %q after %q: %v, want %v", x.pattern, x.after, got, x.want)
+		}
+	}
+	return nil
+}
+
+func caseDelete(c *call) error {
+	if err := all(c.fill("a", 3), c.log.Delete(c.ctx, "a"), c.log.Delete(c.ctx, "a"), c.log.Delete(c.ctx, "never")); err != nil {
+		return err
+	}
+	i, err := c.log.Info(c.ctx, "a")
+	if err != nil || i.Exists || i.Events != 0 || i.Version != 3 || i.Oldest != 4 {
+		return fmt.Errorf("info %+v, %w", i, err)
+	}
+	p, err := c.wantVersions(streams.Read{Stream: "a", From: 2})
+	if err != nil || p.Gap == nil || *p.Gap != (streams.Gap{Stream: "a", From: 2, To: 3, Cause: streams.CauseDeleted}) {
+		return fmt.Errorf("page %+v, %w", p, err)
+	}
+	_, err = c.add("a", streams.Exists, ev(4))
+	if err := wantError("Exists", err, streams.ErrConflict); err != nil {
+		return err
+	}
+	r, err := c.add("a", streams.NoStream, ev(4))
+	return wantResult(r, err, 4, 4, false)
+}
+
+func caseDeleteKeys(c *call) error {
+	if _, err := c.add("a", streams.Any, withID("1", 1)); err != nil {
+		return err
+	}
+	if err := c.log.Delete(c.ctx, "a"); err != nil {
+		return err
+	}
+	r, err := c.add("a", streams.Any, withID("1", 5))
+	return wantResult(r, err, 2, 2, false)
+}
+
+func caseMaxStreams(c *call) error {
+	if err := all(c.fill("a", 1), c.fill("b", 1)); err != nil {
+		return err
+	}
+	_, err := c.add("c", streams.Any, ev(1))
+	return all(wantError("a third stream", err, streams.ErrTooManyStreams), c.fill("a", 1), c.log.Delete(c.ctx, "b"), c.fill("c", 1))
+}
+
+func caseClosed(c *call) error {
+	if err := c.log.Close(); err != nil {
+		return err
+	}
+	_, e1 := c.add("a", streams.Any, ev(1))
+	_, e2 := c.log.Read(c.ctx, streams.Read{Stream: "a"})
+	_, e3 := c.log.Info(c.ctx, "a")
+	_, e4 := c.log.List(c.ctx, "", "", 0)
+	_, e5 := c.log.Aggregate(c.ctx, streams.Aggregate{Stream: "a"})
+	next, stop := c.follow(streams.Subscription{Pattern: "a"})
+	defer stop()
+	_, e6 := next()
+	for i, err := range []error{e1, e2, e3, e4, e5, e6, c.log.Delete(c.ctx, "a"), c.log.SetLimits(c.ctx, "a", streams.Limits{})} {
+		if err := wantError(fmt.Sprintf("call %d", i), err, streams.ErrClosed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func caseCanceled(c *call) error {
+	ctx, cancel := context.WithCancel(c.ctx)
+	cancel()
+	d := &call{ctx, c.log}
+	_, e1 := d.add("a", streams.Any, ev(1))
+	_, e2 := c.log.Read(ctx, streams.Read{Stream: "a"})
+	return all(wantError("append", e1, context.Canceled), wantError("read", e2, context.Canceled), c.wantVersion("a", 0))
 }

@@ -137,8 +137,11 @@ func wantResult(r streams.Result, err error, first, last uint64, duplicate bool)
 
 // wantError compares errors.
 func wantError(what string, got, want error) error {
+	if got == nil {
+		return fmt.Errorf("%s: no error, want %w", what, want)
+	}
 	if !errors.Is(got, want) {
-		return fmt.Errorf("%s: error %v, want %v", what, got, want)
+		return fmt.Errorf("%s: error %w, want %w", what, got, want)
 	}
 	return nil
 }
