@@ -181,8 +181,11 @@ func (l *loader) merge() []row {
 	if len(fresh) == 0 {
 		return nil
 	}
-	all := slices.Concat(known, fresh)
-	sort.Slice(all, func(i, k int) bool { return all[i].sequence < all[k].sequence })
+	all := fresh
+	if len(known) > 0 {
+		all = slices.Concat(known, fresh)
+		sort.Slice(all, func(i, k int) bool { return all[i].sequence < all[k].sequence })
+	}
 	var g gather
 	for i := range all {
 		g.add(all[i].sequence, &all[i].record)
@@ -197,7 +200,7 @@ func (l *loader) merge() []row {
 // fresh returns the rows to add, oldest first.
 func (l *loader) fresh(f *frame, known []row) []row {
 	room := f.state.capacity - int(f.next-f.lo) - len(known)
-	var fresh []row
+	fresh := l.rows[:0] // in place: there may be millions
 	for _, r := range l.rows {
 		at := sort.Search(len(known), func(i int) bool { return known[i].sequence >= r.sequence })
 		switch {
