@@ -234,6 +234,11 @@ func forgePacked(kind byte, frames ...packedFrame) []byte {
 // sealHead makes the head of a blob fit what follows it.
 func sealHead(b []byte) []byte {
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)))
+	return resumHead(b)
+}
+
+// resumHead makes the checksum of a head right, whatever it says.
+func resumHead(b []byte) []byte {
 	binary.LittleEndian.PutUint32(b[16:], crc32.Checksum(b[:16], castagnoli))
 	return b
 }

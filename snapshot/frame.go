@@ -26,13 +26,40 @@ const (
 	kindManifest = 'm'
 )
 
-// A reader believes that a frame is packed at most this dense, unless its raw length is small; a block is about half of
-// that. A writer stores what would be packed denser as it is.
-const (
-	freeRaw  = 2 << 20
-	maxRatio = 16
-	maxFrame = 1 << 30 // raw bytes
+const maxFrame = 1 << 30 // raw bytes
+
+// A density is how many raw bytes a reader believes in: some at any rate, else so many times what is stored. A writer
+// stores what would be packed denser as it is.
+type density struct{ free, ratio int64 }
+
+var (
+	ofFrame    = density{2 << 20, 16} // a block is about half as long as what is free
+	ofManifest = density{128 << 10, 8}
 )
+
+func (d density) allows(raw, stored int64) bool { return raw <= d.free || raw/d.ratio <= stored }
+
+// unpacked counts what the frames of a blob hold. A block is gone from memory when the next one comes. A manifest stays: so
+// all of its frames count together, and those before the sections, which take up to twelve times their raw bytes in memory,
+// more strictly.
+type unpacked struct {
+	kind   byte
+	frames int
+	bytes  int64
+}
+
+// allows tells whether one more frame is believed in a blob of so many bytes.
+func (u *unpacked) allows(raw, stored, blob int64) bool {
+	if u.kind == kindManifest && (!ofFrame.allows(u.bytes+raw, blob) || u.frames < fixedFrames && !ofManifest.allows(u.bytes+raw, blob)) {
+		return false
+	}
+	return ofFrame.allows(raw, stored)
+}
+
+func (u *unpacked) add(raw int64) {
+	u.frames++
+	u.bytes += raw
+}
 
 // Compression is how the frames of new blobs are packed. Every blob can be read whatever it is.
 type Compression int
@@ -70,6 +97,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type blobWriter struct {
 	buf    []byte
 	sum    uint32 // of all so far, but for the checksums themselves
+	so     unpacked
 	method Compression
 	zstd   *zstd.Encoder
 	packed []byte
@@ -87,7 +115,7 @@ func (w *blobWriter) reset(kind byte) {
 	copy(w.buf, magic)
 	binary.LittleEndian.PutUint16(w.buf[4:], formatVersion)
 	w.buf[6] = kind
-	w.sum = 0
+	w.sum, w.so = 0, unpacked{kind: kind}
 }
 
 // add appends a frame and returns its checksum, which covers all frames before it as well: so it tells a place from
@@ -100,6 +128,7 @@ func (w *blobWriter) add(raw []byte) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
+	w.so.add(int64(len(raw)))
 	at := len(w.buf)
 	w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(len(stored)))
 	w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(len(raw)))
@@ -130,14 +159,11 @@ func (w *blobWriter) pack(raw []byte) (stored []byte, method byte, err error) {
 		w.packed = w.zstd.EncodeAll(raw, w.packed[:0])
 		stored, method = w.packed, storedZstd
 	}
-	if len(stored) >= len(raw) || !credible(len(raw), len(stored)) {
+	if len(stored) >= len(raw) || !w.so.allows(int64(len(raw)), int64(len(stored)), int64(len(w.buf)+len(stored))) {
 		return raw, storedRaw, nil
 	}
 	return stored, method, nil
 }
-
-// credible reports whether a reader will believe that stored bytes unpack to raw ones.
-func credible(raw, stored int) bool { return raw <= freeRaw || raw/maxRatio <= stored }
 
 // size is the length of the blob so far.
 func (w *blobWriter) size() int { return len(w.buf) }
@@ -152,7 +178,9 @@ func (w *blobWriter) finish() []byte {
 // blobReader reads a blob frame by frame.
 type blobReader struct {
 	r      io.Reader
-	left   int64 // bytes of the blob that are still to come
+	size   int64 // bytes of the blob
+	left   int64 // of them that are still to come
+	so     unpacked
 	sum    uint32
 	stored []byte
 	raw    []byte
@@ -181,7 +209,7 @@ func (b *blobReader) open(r io.Reader, size int64, kind byte) error {
 	case binary.LittleEndian.Uint64(head[8:]) != uint64(size):
 		return corrupt("%d bytes where the head says %d", size, binary.LittleEndian.Uint64(head[8:]))
 	}
-	b.r, b.left, b.sum = r, size-headBytes, 0
+	b.r, b.size, b.left, b.sum, b.so = r, size, size-headBytes, 0, unpacked{kind: kind}
 	return nil
 }
 
@@ -201,13 +229,14 @@ func (b *blobReader) next() (raw []byte, sum uint32, err error) {
 	switch {
 	case stored > b.left-frameHead-frameTail:
 		return nil, 0, corrupt("a frame of %d bytes in the last %d", stored, b.left)
-	case size > maxFrame || stored > size || !credible(int(size), int(stored)):
+	case size > maxFrame || stored > size || !b.so.allows(size, stored, b.size):
 		return nil, 0, corrupt("a frame of %d bytes that says it holds %d", stored, size)
 	}
 	if b.stored, err = readGrowing(b.r, b.stored[:0], int(stored)+frameTail); err != nil {
 		return nil, 0, err
 	}
 	b.left -= frameHead + stored + frameTail
+	b.so.add(size)
 	body := b.stored[:stored]
 	b.sum = crc32.Update(crc32.Update(b.sum, castagnoli, head[:]), castagnoli, body)
 	if b.sum != binary.LittleEndian.Uint32(b.stored[stored:]) {

@@ -21,14 +21,10 @@ func decodeManifest(r io.Reader, size int64, store string, ordinal uint64) (*Man
 		return nil, err
 	}
 	d := manifestDecoder{name: manifestName(store, ordinal)}
-	total := 0
 	for i := 0; ; i++ {
 		raw, _, err := b.next()
 		if errors.Is(err, io.EOF) && i == fixedFrames+d.sections {
 			break
-		}
-		if total += len(raw); err == nil && !credibleManifest(total, size) {
-			err = corrupt("%d bytes hold %d", size, total)
 		}
 		if err == nil {
 			err = d.frame(i, &reader{rest: raw})
@@ -223,6 +219,8 @@ func (m *Manifest) check(prefix string) error {
 		return corrupt("%d lanes of %d partitions", l.Lanes, l.Fixed)
 	case len(m.Partitions) < l.Fixed || m.Partitions[l.Fixed-1].Number != l.Fixed-1:
 		return corrupt("not all of the %d partitions", l.Fixed)
+	case len(m.Keys.Blocks) > 0 && m.Keys.Blocks[0].First != 1:
+		return corrupt("names from %d on", m.Keys.Blocks[0].First)
 	}
 	used := make([]bool, len(m.Objects))
 	for i := range m.Partitions {

@@ -17,29 +17,14 @@ func (m *Manifest) encode(store string, method Compression) ([]byte, error) {
 		s := &m.Sections[i]
 		frames = append(frames, append(appendText(nil, s.Name), s.Data...))
 	}
-	w, raw := newBlobWriter(kindManifest, method), 0
+	w := newBlobWriter(kindManifest, method)
 	for _, f := range frames {
 		if _, err := w.add(f); err != nil {
 			return nil, err
 		}
-		raw += len(f)
 	}
-	if blob := w.finish(); credibleManifest(raw, int64(len(blob))) {
-		return blob, nil
-	}
-	return m.encode(store, None)
+	return w.finish(), nil
 }
-
-// credibleManifest reports whether a reader will believe that a blob holds a manifest of raw bytes. Other than blocks, a
-// manifest stays in memory, and takes up to twelve times its raw bytes.
-func credibleManifest(raw int, stored int64) bool {
-	return raw <= freeManifest || int64(raw/maxManifestRatio) <= stored
-}
-
-const (
-	freeManifest     = 128 << 10
-	maxManifestRatio = 8
-)
 
 func (m *Manifest) appendHead(b []byte) []byte {
 	b = binary.AppendUvarint(b, m.Ordinal)
