@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -316,6 +317,76 @@ func TestSignalCase46_EverythingAtOnce(t *testing.T) {
 	}
 }
 
+// A window is closed, with little patience, while everybody uses it: what was accepted is in the account, each of those
+// who wait gets an answer, and what the store has is what is called persisted, now or when the last write is over.
+func TestShutdownInTheMiddle(t *testing.T) {
+	for seed := range uint64(pick(60, 12)) {
+		r := rand.New(rand.NewPCG(seed, 38))
+		policy := Policy(seed % 3)
+		store, inner, _ := faulty(t, []string{"", "append:3 stall", "append:3+ error full", "append:* delay 1ms"}[r.IntN(4)])
+		w, err := New(t.Context(), Options{
+			Store: store, Capacity: 200, MaxPerFlush: 1 + r.IntN(300), FlushInterval: time.Millisecond, Overload: policy, MaxBlock: time.Minute,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var users sync.WaitGroup
+		var accepted atomic.Uint64
+		for g := range 4 {
+			users.Go(func() { accepted.Add(raiseUntilClosed(t, w, g)) })
+		}
+		users.Go(func() {
+			for !errors.Is(w.Flush(context.Background()), ErrClosed) {
+				_, _ = w.Clear("b")
+				_ = w.SetCapacity(100 + int(accepted.Load()%100))
+			}
+		})
+		for range r.IntN(5) {
+			balanced(t, w)
+			runtime.Gosched()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(r.IntN(3))*time.Millisecond)
+		var closers sync.WaitGroup
+		for range 2 {
+			closers.Go(func() { _ = w.Shutdown(ctx) })
+		}
+		closers.Wait()
+		<-w.flusher.done
+		users.Wait()
+		cancel()
+		s := balanced(t, w)
+		// A write that failed with its context may be stored all the same.
+		if n := uint64(len(rows(t, inner))); s.Raised != accepted.Load() || n < s.Persisted || n > s.Persisted+s.Pending+s.Dropped || policy != DropOldest && s.Dropped > 0 {
+			t.Fatalf("seed %d: %d accepted, %d rows, %+v", seed, accepted.Load(), n, s)
+		}
+	}
+}
+
+// raiseUntilClosed returns how many signals were accepted.
+func raiseUntilClosed(t *testing.T, w *Window, g int) (accepted uint64) {
+	name, _ := w.Name("a")
+	batch := make([]Signal, 1+50*g)
+	for i := range batch {
+		batch[i].Name = "b"
+	}
+	for i := 0; ; i++ {
+		n, err := 1, error(nil)
+		if i%10 == 0 {
+			n, err = w.RaiseBatch(batch)
+		} else if _, err = name.Raise(""); err != nil {
+			n = 0
+		}
+		accepted += uint64(n)
+		switch {
+		case errors.Is(err, ErrClosed):
+			return accepted
+		case err != nil && !errors.Is(err, ErrOverloaded):
+			t.Error(err)
+			return accepted
+		}
+	}
+}
+
 // hammer uses everything that a window offers, from many goroutines.
 func hammer(t *testing.T, w *Window) {
 	var writers, others sync.WaitGroup
@@ -360,6 +431,7 @@ func hammer(t *testing.T, w *Window) {
 	loop(func(*rand.Rand) { _ = w.Flush(context.Background()) })
 	loop(func(*rand.Rand) { _, _ = w.Load(context.Background(), LoadOptions{}) })
 	loop(func(r *rand.Rand) { _ = w.SetCapacity(2000 + r.IntN(2000)) })
+	loop(func(r *rand.Rand) { w.mustAge(t, time.Duration(1+r.IntN(2000))*time.Millisecond) })
 	loop(func(r *rand.Rand) { _, _ = w.Clear([]string{"a.*", "whole", ""}[r.IntN(3)]) })
 	loop(func(*rand.Rand) {
 		if balanced(t, w).InMemory > 4000 {

@@ -73,7 +73,7 @@ func (s *sluggish) Append(ctx context.Context, batch []sinks.Signal) error {
 func TestPoliciesHoldWhileTheCapacityJumps(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	for _, policy := range []Policy{DropNewest, Block} {
-		for seed := range uint64(pick(6, 2)) {
+		for seed := range uint64(pick(3, 2)) {
 			store := &sluggish{}
 			w := open(t, Options{
 				Store: store, Capacity: 10, MaxPerFlush: 20_000, Overload: policy, MaxBlock: time.Millisecond, FlushInterval: time.Millisecond,
