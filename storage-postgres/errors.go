@@ -37,6 +37,7 @@ var poolerHint = meaning{sinks.ErrInvalid, "a prepared statement is not there: b
 
 var meanings = map[string]meaning{
 	"08":    {ErrUnavailable, "connection failed", true},
+	"08P01": {ErrUnavailable, "connection refused; a pooler may refuse statement_timeout and lock_timeout like this", true},
 	"22":    {nil, "a value was refused", false},
 	"22021": {errors.ErrUnsupported, "a text cannot be stored in the encoding of the database; it must be UTF8", false},
 	"22023": {sinks.ErrInvalid, "a setting of the session was refused", false},

@@ -56,8 +56,12 @@ type pruning struct {
 }
 
 func (p *pruning) step(t *tx) error {
-	if p.through > 0 && p.through <= t.log.trimmed {
-		return nil // the earlier attempt has done it
+	if p.through > 0 { // there was an earlier attempt
+		var left bool
+		err := t.get([]any{&left}, "SELECT EXISTS (SELECT FROM @signals WHERE sequence <= $1)", int64(p.through))
+		if err != nil || !left {
+			return err // it has done the work
+		}
 	}
 	excess := uint64(0)
 	if p.keep > 0 && t.log.count > p.keep {
