@@ -174,8 +174,9 @@ func (w *Window) clear(q Query) (n int, err error) {
 	return n, nil
 }
 
-// SetCapacity changes how many signals the window shows. Shrinking evicts the oldest at once; growing brings nothing
-// back.
+// SetCapacity changes how many signals the window shows, and without Options.MaxPending how many may wait for the store.
+// Shrinking evicts the oldest at once; growing brings nothing back. What waits beyond the new limit is given up under
+// DropOldest, and stays under the other policies. Errors: ErrOption, ErrClosed.
 func (w *Window) SetCapacity(n int) error {
 	if n < 1 || int64(n) > MaxCapacity {
 		return fmt.Errorf("%w: capacity %d", ErrOption, n)
@@ -217,7 +218,8 @@ func (w *Window) resize(capacity int) error {
 	return w.store.Resize(0, want)
 }
 
-// SetMaxAge changes the age from which on signals are not shown. Growing brings back only what had not been settled.
+// SetMaxAge changes the age from which on signals are not shown. A longer one may show again what had expired, as far as
+// nobody has looked at it since. Error: ErrOption.
 func (w *Window) SetMaxAge(d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("%w: age %v", ErrOption, d)

@@ -25,10 +25,11 @@
 //
 // # What the window shows
 //
-// Signals have a sequence, given in the order in which they were raised and never given twice, not after a restart
-// either. The window shows the newest Capacity signals that are not older than MaxAge by their own time; both limits
-// are exact at every read. A read sees each signal whose Raise had returned, unless a Raise with a lower sequence is
-// still running: the window shows a prefix without holes.
+// Signals have a sequence, given in the order in which they were raised, 1 and up. A window on a Store goes on behind the
+// last sequence that was ever stored; those of signals that an earlier run lost unwritten are given again. The window
+// shows, of the newest Capacity signals, those that are not older than MaxAge by their own time; both limits are exact at
+// every read. Memory is bounded by Capacity and MaxPending; age alone frees none. A read sees each signal whose Raise had
+// returned, unless a Raise with a lower sequence is still running: the window shows a prefix without holes.
 //
 // # Patterns
 //
@@ -41,8 +42,8 @@
 //
 // With a Store, every raised signal is pending until it was written. A goroutine writes in batches of MaxPerFlush, each
 // one Append and so atomic, every FlushInterval, when HighWater signals are pending, on Flush and on Close. A failed
-// batch stays pending and is tried again, after growing pauses. MaxPending bounds what is pending; beyond it the
-// Overload policy holds, and what it costs is counted. At any moment
+// batch stays pending and is tried again, after growing pauses and on Flush. MaxPending bounds what is pending; beyond it
+// the Overload policy holds, and what it costs is counted. At any moment
 //
 //	raised            = persisted + pending + dropped
 //	raised + restored = in memory + evicted + cleared + expired

@@ -16,7 +16,7 @@ const loadPage = 1000
 // LoadOptions configures Load.
 type LoadOptions struct {
 	MaxAge time.Duration // > 0: older signals stay in the store; 0: no limit but the MaxAge of the window
-	Replay bool          // deliver the restored signals to the watchers that exist now, marked as Restored
+	Replay bool          // deliver the restored signals to the watchers that exist now, marked as Restored; they wait outside of Buffer
 }
 
 // A LoadReport says what Load found. Read = Restored + Known + TooOld + Expired + NoRoom + Refused.

@@ -59,7 +59,7 @@ type Options struct {
 	FlushInterval time.Duration     // how often pending signals are written; 0 means DefaultFlushInterval
 	MaxPerFlush   int               // signals in one atomic write, fewer when they have more than 16 MiB; 0 means DefaultMaxPerFlush
 	MaxPending    int               // signals that may wait for the store (*); 0 means Capacity, also when that changes
-	HighWater     int               // pending signals that start a write at once; 0 means half of MaxPending
+	HighWater     int               // pending signals that start a write at once; 0 means half of MaxPending, above it none do
 	Overload      Policy            // what happens at MaxPending
 	MaxBlock      time.Duration     // how long a Raise may wait, for the store or for a watcher; 0 means DefaultMaxBlock
 	RetainAge     time.Duration     // > 0: older signals are deleted from the store

@@ -153,7 +153,8 @@ func slug(text string) string {
 
 // LogSignals starts a watcher that logs the signals of a pattern, each once: "" means ErrorNames. The level is that of
 // the first part of the name: error, warn or warning, debug, and info for everything else. Restored signals are logged
-// only after Load with Replay. OnGap of the options is called beside a warning in the log.
+// only after Load with Replay. OnGap of the options is called beside a warning in the log. A logger that raises what it
+// logs in the same window must not raise what the pattern covers, or each signal leads to the next.
 func LogSignals(w *Window, pattern string, log *slog.Logger, o WatchOptions) (*Watcher, error) {
 	if pattern == "" {
 		pattern = ErrorNames

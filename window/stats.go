@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stats is a picture of a window's counters at one moment. Totals are never reset. Always
+// Stats is a picture of a window's counters at one moment; only Refused is read apart. Totals are never reset. Always
 //
 //	Raised + Restored = InMemory + Evicted + Cleared + Expired
 //	Raised            = Persisted + Pending + Dropped    (with a Store)
@@ -21,7 +21,7 @@ type Stats struct {
 
 	Persisted uint64 // written to the store
 	Pending   uint64 // waiting for the store, or being written
-	Dropped   uint64 // given up unwritten, by Overload
+	Dropped   uint64 // given up by Overload; unwritten, unless a write with an unknown outcome was stored after all
 	Pruned    uint64 // deleted from the store by RetainAge and RetainRows
 
 	Refused Refused

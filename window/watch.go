@@ -22,7 +22,7 @@ type WatchOptions struct {
 type Gap struct {
 	From, To uint64 // sequences of the first and the last one
 	Signals  uint64 // matching signals that the policy dropped
-	Unseen   uint64 // signals, matching or not, that left the window before the watcher could look at them
+	Unseen   uint64 // signals, matching or not, that left memory before the watcher could look at them
 }
 
 func (g *Gap) merge(o Gap) {
@@ -77,7 +77,8 @@ type delivery struct {
 	signal Signal
 }
 
-// Watch starts to deliver signals that are raised from now on. Stop or Cancel the watcher when it is no longer needed.
+// Watch starts to deliver signals that are raised from now on, whatever their age, and also if they are cleared before
+// their turn. Stop or Cancel the watcher when it is no longer needed; Close of the window cancels it.
 func (w *Window) Watch(pattern string, call func(Signal), o WatchOptions) (*Watcher, error) {
 	selector, err := w.compile(pattern)
 	if err != nil {
@@ -103,7 +104,7 @@ func (w *Window) Watch(pattern string, call func(Signal), o WatchOptions) (*Watc
 }
 
 // Stop ends the watcher and waits for a callback that is running: nothing is delivered after it returned. It is
-// idempotent. The callback itself must call Cancel instead.
+// idempotent. The callback and OnGap must call Cancel instead.
 func (x *Watcher) Stop() {
 	x.Cancel()
 	x.done.Wait()
