@@ -14,7 +14,8 @@ type SignalStore interface {
 	// is stored or, if the error is ErrUnknownOutcome or the context's, none or all. Repeating a batch is safe: a
 	// sequence that is stored already is skipped, and so is one that Trim or Prune has passed. The same sequence
 	// with other content is ErrConflict, and so is a sequence below the last one that was never stored, because the
-	// log is written in order. An empty batch does nothing. The batch and what it points to are not kept.
+	// log is written in order. An empty batch does nothing, one above MaxBatchBytes may be ErrInvalid. The batch and
+	// what it points to are not kept.
 	Append(ctx context.Context, batch []Signal) error
 
 	// Read returns the first limit signals above the sequence after, ascending. limit must be at least 1. The
@@ -36,6 +37,10 @@ type SignalStore interface {
 	// Close return the same; all other methods return ErrClosed.
 	Close() error
 }
+
+// MaxBatchBytes is how much text and data every store takes in one batch. A store may refuse more with ErrInvalid, so
+// whoever writes splits what is larger.
+const MaxBatchBytes = 32 << 20
 
 // Limits of a signal. Text is UTF-8 without NUL.
 const (

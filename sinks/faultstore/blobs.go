@@ -94,10 +94,16 @@ func (b *blobs) Open(ctx context.Context, name string) (io.ReadCloser, int64, er
 	if err != nil {
 		return nil, 0, err
 	}
-	if fault != nil && fault.action != partial {
+	if fault != nil && fault.action == fail {
 		return nil, 0, fault.err()
 	}
 	content, size, err := b.inner.Open(ctx, name)
+	if fault != nil && fault.action == lostReply {
+		if err == nil {
+			_ = content.Close() // whatever it says is lost
+		}
+		return nil, 0, fault.err()
+	}
 	if err != nil || fault == nil {
 		return content, size, err
 	}

@@ -175,6 +175,59 @@ func TestPartial(t *testing.T) {
 	}
 }
 
+// TestLostReplies: the store beneath is called, and everything that it has given is closed.
+func TestLostReplies(t *testing.T) {
+	ctx := t.Context()
+	p := parse(t, "*:2+ lost-reply")
+	under := new(faultstore.Plan)
+	space := new(memstore.Space)
+	opened := &openCount{BlobStore: faultstore.Blobs(space.OpenBlobs(), under)}
+	b := faultstore.Blobs(opened, p)
+	if err := b.Put(ctx, "a", 1, strings.NewReader("1")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, open := b.Open(ctx, "a")
+	_, list := b.List(ctx, "", "", 0)
+	for op, err := range map[string]error{
+		"open": open, "list": list, "put": b.Put(ctx, "b", 1, strings.NewReader("2")), "delete": b.Delete(ctx, "a"),
+	} {
+		if !errors.Is(err, sinks.ErrUnknownOutcome) || !errors.Is(err, faultstore.ErrInjected) || under.Calls(op) == 0 {
+			t.Errorf("%s returned %v, and called the store %d times", op, err, under.Calls(op))
+		}
+	}
+	if opened.open != 0 {
+		t.Errorf("%d contents are left open", opened.open)
+	}
+	blobs, err := space.OpenBlobs().List(ctx, "", "", 0)
+	if err != nil || len(blobs) != 1 || blobs[0].Name != "b" {
+		t.Errorf("the store holds %v, %v", blobs, err)
+	}
+}
+
+// openCount counts contents that are open.
+type openCount struct {
+	sinks.BlobStore
+	open int
+}
+
+func (o *openCount) Open(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+	r, size, err := o.BlobStore.Open(ctx, name)
+	if err == nil {
+		o.open++
+	}
+	return &countedContent{r, o}, size, err
+}
+
+type countedContent struct {
+	io.ReadCloser
+	of *openCount
+}
+
+func (c *countedContent) Close() error {
+	c.of.open--
+	return c.ReadCloser.Close()
+}
+
 func TestStallAndDelay(t *testing.T) {
 	p := parse(t, "append:1 stall; append:2 delay 1h; append:3 stall")
 	s := faultstore.Signals(new(memstore.Space).OpenSignals(), p)

@@ -1,20 +1,24 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// leaseRecord is what .lease says, as one line of JSON. Every generation has a lock file of its own, which its holder
+// leaseRecord is what .lease says: one line of JSON and its checksum, without which a flipped bit could bring a generation
+// back. Every generation has a lock file of its own, which its holder
 // keeps locked: when that lock is free, the holder is gone.
 type leaseRecord struct {
 	Generation uint64    `json:"generation"`
@@ -37,18 +41,24 @@ func readLease(files fsys) (leaseRecord, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(b, &r); err != nil || r.Generation == 0 {
-		return r, fmt.Errorf("%w: the lease cannot be read", sinks.ErrCorrupt)
+	text, sum, _ := bytes.Cut(bytes.TrimSuffix(b, []byte("\n")), []byte("\t"))
+	if string(sum) != leaseSum(text) {
+		return r, fmt.Errorf("%w: checksum of the lease", sinks.ErrCorrupt)
+	}
+	if err := json.Unmarshal(text, &r); err != nil || r.Generation == 0 || r.Generation == math.MaxUint64 {
+		return leaseRecord{}, fmt.Errorf("%w: the lease cannot be read", sinks.ErrCorrupt)
 	}
 	return r, nil
 }
+
+func leaseSum(text []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli)) }
 
 func writeLease(files fsys, r leaseRecord) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	return replace(files, leaseName, append(b, '\n'))
+	return replace(files, leaseName, fmt.Appendf(b, "\t%s\n", leaseSum(b)))
 }
 
 // live says whether somebody holds the lease.

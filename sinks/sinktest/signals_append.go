@@ -31,7 +31,7 @@ var signalAppendCases = []testCase[sinks.SignalStore]{
 	{name: "append-conflict", rule: "a stored sequence with other content is ErrConflict, and nothing of its batch is stored", run: with(appendConflict)},
 	{name: "append-passed", rule: "a sequence below the last one that was never stored is ErrConflict, and nothing of its batch is stored", run: with(appendPassed)},
 	{name: "append-not-kept", rule: "the store keeps nothing of a batch, and the caller owns what it reads", run: with(appendNotKept)},
-	{name: "append-large", rule: "a batch of many megabytes is stored whole", run: with(appendLarge)},
+	{name: "append-large", rule: "a batch of up to MaxBatchBytes is stored whole", run: with(appendLarge)},
 	{name: "append-race", rule: "concurrent appends of the same batches store each signal once, in order", run: with(appendRace)},
 	{name: "append-whole", rule: "readers see a batch whole or not at all", run: with(appendWhole)},
 }
@@ -176,11 +176,12 @@ func appendNotKept(ctx context.Context, s sinks.SignalStore) error {
 }
 
 func appendLarge(ctx context.Context, s sinks.SignalStore) error {
-	batch := series(1, 24)
+	const most = sinks.MaxBatchBytes/sinks.MaxDataBytes - 1 // and some text
+	batch := series(1, most)
 	for i := range batch {
 		batch[i].Data = content(uint64(i), sinks.MaxDataBytes)
 	}
-	return all(s.Append(ctx, batch), log(ctx, s, batch), s.Trim(ctx, 23), log(ctx, s, batch[23:]))
+	return all(s.Append(ctx, batch), log(ctx, s, batch), s.Trim(ctx, most-1), log(ctx, s, batch[most-1:]))
 }
 
 func appendRace(ctx context.Context, s sinks.SignalStore) error {
