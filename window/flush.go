@@ -202,10 +202,12 @@ collect:
 
 // stored returns a record as a signal of the store.
 func (w *Window) stored(sequence uint64, r *Record) sinks.Signal {
-	s := w.Signal(sequence, r)
-	return sinks.Signal{
-		Sequence: s.Sequence, Time: s.Time, Name: s.Name, Key: s.Key, Operation: s.Operation, Path: s.Path, Data: s.Data,
+	name, _ := w.names.Name(keyID(r.name))
+	s := sinks.Signal{Sequence: sequence, Time: r.Time(), Name: name, Key: r.key, Operation: r.operation}
+	if r.extra != nil {
+		s.Path, s.Data = r.extra.path, r.extra.data
 	}
+	return s
 }
 
 // sizeOf returns how many bytes of text and data a signal has.
