@@ -94,7 +94,8 @@ func storageTables() []table {
 	signals := table{
 		title: "Stores of signals",
 		text: "Time per signal, of appending batches and of reading pages of 1,000, with the options that a driver has by default. A " +
-			"nil error of an append means durable, except in memory.",
+			"nil error of an append means durable, except in memory. Postgres and S3 are shown if there was a server; those of " +
+			"testenv run on the same machine.",
 		columns: []string{"append 1", "append 100", "append 1,000", "read"},
 	}
 	blobs := table{
