@@ -241,6 +241,9 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if _, err := sqlitestore.OpenSignals(t.Context(), path, &o); !errors.Is(err, sinks.ErrReadOnly) {
 		t.Errorf("opening for writing: %v", err)
 	}
+	if _, err := sqlitestore.OpenSignals(t.Context(), path, &sqlitestore.Options{ReadOnly: true}); !errors.Is(err, sinks.ErrReadOnly) {
+		t.Errorf("opening for reading: %v", err)
+	}
 	if _, err := sqlitestore.OpenSignals(t.Context(), filepath.Join(dir, "new.db"), &o); !errors.Is(err, sinks.ErrReadOnly) {
 		t.Errorf("making a file: %v", err)
 	}

@@ -41,7 +41,8 @@ type Options struct {
 	// MaxBytes limits the file: a write that would need more fails with ErrFull, while pruning still works. At least
 	// 64 KiB; 0 means no limit. The write-ahead log beside the file is not counted.
 	MaxBytes int64
-	// ReadOnly refuses writes with sinks.ErrReadOnly, and makes and migrates nothing.
+	// ReadOnly refuses writes with sinks.ErrReadOnly, makes no database and migrates nothing. SQLite still makes its
+	// index and an empty log beside the file if they are not there: where it cannot, opening is sinks.ErrReadOnly.
 	ReadOnly bool
 	// Logger is told about migrations and about a write-ahead log that cannot shrink. nil means silence.
 	Logger *slog.Logger
