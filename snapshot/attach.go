@@ -2,10 +2,13 @@ package snapshot
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -124,10 +127,15 @@ func (a *attachments[E]) derived(name string) bool {
 }
 
 // AttachRollup lets what a rollup with Retain knows of events that left travel in the snapshots. The values must be of
-// a type that encoding/gob can write: Summary, Histogram and maps of them are. It is for a rollup of the Saver's store, to
-// be attached as Attach says.
+// a type that encoding/gob writes without leaving anything out: Summary, Histogram, numbers, strings, and maps, slices and
+// structs of them are; functions, interfaces and unexported fields are not. It is for a rollup of the Saver's store, to be
+// attached as Attach says.
 func AttachRollup[E, A any](s *Saver[E], r *core.Rollup[E, A]) error {
-	if _, err := encodePast(past[A]{}); err != nil {
+	err := gobWhole(reflect.TypeFor[A](), nil)
+	if err == nil {
+		_, err = encodePast(past[A]{})
+	}
+	if err != nil {
 		return wrap("attach", "", fmt.Errorf("%w: rollup %q: %w", ErrSection, r.Name(), err))
 	}
 	none := s.store.Cut(0)
@@ -171,6 +179,38 @@ func pastOf[E, A any](c *cuts[E], m *Manifest, r *core.Rollup[E, A], none *core.
 	}
 	p.Past = slices.DeleteFunc(p.Past, func(x core.Past[A]) bool { return m.partition(x.Partition) == nil })
 	return p, err
+}
+
+// gobWhole returns an error if gob would leave out something of a type. above are the types that it is part of.
+func gobWhole(t reflect.Type, above []reflect.Type) error {
+	for _, own := range []reflect.Type{reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler]()} {
+		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
+			return nil
+		}
+	}
+	if slices.Contains(above, t) {
+		return nil
+	}
+	above = append(above, t)
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.Interface, reflect.UnsafePointer:
+		return fmt.Errorf("%w: gob cannot write %v", ErrOption, t)
+	case reflect.Map:
+		return errors.Join(gobWhole(t.Key(), above), gobWhole(t.Elem(), above))
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return gobWhole(t.Elem(), above)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if !f.IsExported() {
+				return fmt.Errorf("%w: gob leaves out the field %s of %v", ErrOption, f.Name, t)
+			}
+			if err := gobWhole(f.Type, above); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // past is the section of a rollup.
