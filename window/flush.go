@@ -32,15 +32,16 @@ type flusher struct {
 	done   chan struct{}
 	last   error // of the write that ended it
 	batch  []sinks.Signal
-	tried  uint64 // greatest sequence that this window may have written
+	tried  uint64 // greatest sequence that the store may hold unless somebody else writes
 
 	mu      sync.Mutex
 	waiters []chan error
 	ended   bool // no more of them
 }
 
-func startFlusher(w *Window) *flusher {
-	f := &flusher{w: w, asked: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), tried: w.start - 1}
+// startFlusher is told the last sequence that the store holds of earlier runs.
+func startFlusher(w *Window, last uint64) *flusher {
+	f := &flusher{w: w, asked: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), tried: last}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	go f.run()
 	return f
@@ -116,7 +117,8 @@ func pause(failed int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// round writes everything that is pending when it begins, and answers those who waited then. It returns the error of the store; that signals were too late for it is told to those who waited alone.
+// round writes everything that is pending when it begins, and answers those who waited then. It returns the error of the
+// store; that signals were too late for it is told to those who waited alone.
 func (f *flusher) round(last bool) error {
 	f.mu.Lock()
 	waiters := f.waiters

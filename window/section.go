@@ -26,8 +26,9 @@ func (w *Window) SectionName() string { return "window" }
 // SaveSection returns the window as it is now, for Options.Restored of a later one.
 func (w *Window) SaveSection(func(partition int) (first, next uint64)) ([]byte, error) {
 	if w.o.Store != nil {
-		b := binary.AppendUvarint([]byte{sectionVersion, sectionStore}, w.next()-1)
-		return binary.AppendUvarint(b, w.Stats().LastDurable), nil
+		s := w.Stats() // of one moment: more must not be durable than there is
+		b := binary.AppendUvarint([]byte{sectionVersion, sectionStore}, s.LastSequence)
+		return binary.AppendUvarint(b, s.LastDurable), nil
 	}
 	last := w.next() - 1 // before the signals: what is raised meanwhile may be among them, and must not be given again
 	list, err := w.Find("").Signals()

@@ -118,6 +118,55 @@ func TestSectionWithStore(t *testing.T) {
 	}
 }
 
+// What a section says of the store is of one moment, whatever goes on.
+func TestSectionDuringFlushes(t *testing.T) {
+	w := open(t, Options{Store: &forgetful{}, Capacity: 1000, Overload: Block})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range pick(2000, 200) {
+			raise(t, w, "a", "a", "a")
+			flush(t, w)
+		}
+	}()
+	for more := true; more; {
+		data, err := w.SaveSection(nil)
+		if err == nil {
+			_, err = readSection(data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-done:
+			more = false
+		default:
+		}
+	}
+}
+
+// A section that is ahead of the store: what lies between was never stored, and another writer there is noticed.
+func TestSectionAheadOfTheStore(t *testing.T) {
+	store := memory(t)
+	w := open(t, manual(store))
+	raise(t, w, "a", "a")
+	flush(t, w)
+	raise(t, w, "lost", "lost", "lost")
+	o := manual(store)
+	var err error
+	if o.Restored, err = w.SaveSection(nil); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, o)
+	raise(t, again, "b")
+	if s := balanced(t, again); s.LastSequence != 6 || s.LastDurable != 2 {
+		t.Errorf("%+v", s)
+	}
+	wantError(t, "another writer", store.Append(t.Context(), []sinks.Signal{{Sequence: 3, Name: "theirs", Time: noon}}), nil)
+	wantError(t, "Flush", again.Flush(t.Context()), sinks.ErrConflict)
+	equal(t, "durable without a Store", balanced(t, open(t, Options{})).LastDurable, uint64(0))
+}
+
 func FuzzSection(f *testing.F) {
 	w, err := New(context.Background(), Options{})
 	if err != nil {

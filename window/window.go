@@ -91,8 +91,9 @@ func New(ctx context.Context, o Options) (*Window, error) {
 	if err := w.putAside(earlier); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
+	w.account.durable = stat.Last
 	if o.Store != nil {
-		w.flusher = startFlusher(w)
+		w.flusher = startFlusher(w, stat.Last)
 	}
 	told.say("window.initialized", "")
 	return w, nil
@@ -108,7 +109,7 @@ func build(o Options, start uint64, c *ticker, told *teller) (*Window, error) {
 	if w.names, err = core.NewKeys(o.MaxNames); err != nil {
 		return nil, err
 	}
-	w.account = account{flushed: start, batchEnd: start, resume: start, durable: start - 1}
+	w.account = account{flushed: start, batchEnd: start, resume: start}
 	w.state.Store(&state{floor: start, capacity: o.Capacity, maxAge: o.MaxAge})
 	w.store, err = core.New(core.Options[Record]{
 		Capacity: w.room(o.Capacity), StartAt: []uint64{start}, Time: (*Record).Time, Clock: o.Clock,
@@ -160,7 +161,8 @@ const (
 // room returns the capacity of the core store: what the window shows, what may be pending, and a reserve in which
 // signals that left are looked at once more, to tell the expired from the evicted.
 func (w *Window) room(capacity int) int {
-	return max(capacity, w.maxPending(capacity)) + reserve(capacity)
+	most := max(capacity, w.maxPending(capacity))
+	return most + min(reserve(capacity), math.MaxInt-most) // an int may have 32 bits
 }
 
 func reserve(capacity int) int { return max(capacity/8, 1024) }
