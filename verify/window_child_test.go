@@ -23,13 +23,14 @@ import (
 // childVariable makes the test binary another process: its job and the arguments of that, between bars.
 const childVariable = "EPHEMERA_VERIFY_CHILD"
 
+var childJobs = map[string]func(ctx context.Context, args []string) error{
+	"crash": childCrash, "lock": childLock, "hold": childHold, "save": childSave,
+}
+
 // beChild does a child's job and ends the process; it returns at once in a process that is none.
 func beChild() {
 	args := strings.Split(os.Getenv(childVariable), "|")
-	jobs := map[string]func(ctx context.Context, args []string) error{
-		"crash": childCrash, "lock": childLock, "hold": childHold,
-	}
-	job := jobs[args[0]]
+	job := childJobs[args[0]]
 	if job == nil {
 		return
 	}
