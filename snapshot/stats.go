@@ -66,15 +66,6 @@ func (f *figures) partition(number int, start uint64) *partitionFigures {
 	return p
 }
 
-// size notes how many bytes an event of a partition takes.
-func (f *figures) size(partition, bytes int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if p := f.partitions[partition]; p != nil {
-		p.eventBytes = bytes
-	}
-}
-
 // sizeOf returns what size noted, or 0.
 func (f *figures) sizeOf(partition int) int {
 	f.mu.Lock()
@@ -117,6 +108,14 @@ func (s *Saver[E]) start(m *Manifest) {
 			p.SavedAt = m.TakenAt
 		}
 	}
+}
+
+// size notes how many bytes an event of a partition takes.
+func (s *Saver[E]) size(number, bytes int) {
+	f := &s.figures
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.partition(number, s.startOf(number)).eventBytes = bytes
 }
 
 // succeed notes a snapshot.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -76,7 +77,7 @@ func (w *writer[E]) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var workers sync.WaitGroup
-	for range min(w.s.o.MaxConcurrent, len(w.jobs)) {
+	for range w.workers() {
 		workers.Go(func() {
 			if err := w.work(ctx); err != nil {
 				w.fail(err)
@@ -86,6 +87,20 @@ func (w *writer[E]) run(ctx context.Context) error {
 	}
 	workers.Wait()
 	return w.err
+}
+
+// workers returns how many objects are written at once: what would make small ones is left to one.
+func (w *writer[E]) workers() int {
+	const share = objectBytes / 4
+	bytes := 0
+	for _, j := range w.jobs {
+		each := int(reflect.TypeFor[E]().Size())
+		if j.at >= 0 {
+			each = max(each, w.s.figures.sizeOf(w.number(j.at)))
+		}
+		bytes += j.count * each
+	}
+	return min(w.s.o.MaxConcurrent, len(w.jobs), 1+bytes/share)
 }
 
 func (w *writer[E]) number(at int) int { return w.plan.partitions[at].Number }
@@ -305,7 +320,7 @@ func (w *writer[E]) appendBlock(b []byte, j job, events []E, arrived []int64) ([
 	if len(b)-at < j.count {
 		return nil, fmt.Errorf("%w: codec %q wrote %d bytes for %d events", ErrOption, codec.Name(), len(b)-at, j.count)
 	}
-	w.s.figures.size(number, 1+(len(b)-at)/j.count)
+	w.s.size(number, 1+(len(b)-at)/j.count)
 	return b, nil
 }
 
@@ -335,6 +350,7 @@ func (s *Saver[E]) blockEvents(c *cuts[E], partition int, first, n uint64) uint6
 			return maxBlock // the worker will find it again
 		}
 		bytes = 1 + len(raw)/len(events)
+		s.size(partition, bytes)
 	}
 	return uint64(min(max(blockBytes/bytes, 1), maxBlock))
 }
