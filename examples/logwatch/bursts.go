@@ -65,7 +65,10 @@ func newBursts(rule burstRule, maxNames int, began func(burst)) (*bursts, error)
 	b.window, err = window.New(context.Background(), window.Options{
 		Capacity: math.MaxInt32, MaxAge: 2 * rule.span, MaxNames: maxNames, Clock: b.clock.now,
 	})
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 func (b *bursts) close() error { return b.window.Close() }

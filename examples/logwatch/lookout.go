@@ -45,6 +45,7 @@ type lookout struct {
 	oldest, newest        time.Time
 	restored              restored
 	stopped               bool
+	shut                  bool
 }
 
 // problem is a line that raised nothing, and why.
@@ -116,8 +117,12 @@ func (l *lookout) restore(ctx context.Context) error {
 	return l.live.restored(l.restored)
 }
 
-// shutdown writes what is pending. The window stays readable.
+// shutdown writes what is pending, and says once that it failed. The window stays readable.
 func (l *lookout) shutdown() error {
+	if l.shut {
+		return nil
+	}
+	l.shut = true
 	ctx, cancel := context.WithTimeout(context.Background(), longestFlush)
 	defer cancel()
 	return l.window.Shutdown(ctx)
@@ -272,6 +277,6 @@ func (l *lookout) note(e entry, sequence uint64, text string) error {
 func (l *lookout) miss(err error) {
 	l.unmatched[reasonOf(err)]++
 	if len(l.problems) < keptProblems {
-		l.problems = append(l.problems, problem{l.lines, err.Error()})
+		l.problems = append(l.problems, problem{l.lines, explain(err)})
 	}
 }

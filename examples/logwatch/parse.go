@@ -39,6 +39,17 @@ func reasonOf(err error) string {
 	return "other"
 }
 
+// explain returns the reason with words that say what is wrong with the line.
+func explain(err error) string {
+	switch {
+	case errors.Is(err, errNoMatch):
+		return err.Error() + ": not a line of the format"
+	case errors.Is(err, errTooLong):
+		return err.Error() + ": longer than 1 MiB"
+	}
+	return err.Error() // the others say it
+}
+
 // at reads the time of a line.
 func (r *timeReader) at(text string) (time.Time, error) {
 	t, err := r.read(text)

@@ -164,7 +164,7 @@ func TestEveryLineIsCountedWithItsReason(t *testing.T) {
 	got := runWith(log, "--once", "--signals", "mem://", "--pattern", `^(?P<time>\S+ \S+) (?P<name>\S+) (?P<key>\S+)`, "-")
 	for _, want := range []string{
 		"lines 8 = raised 2 + unmatched 6\n", "persisted 2 to",
-		"line 2: noMatch\n", "line 3: badTime: \"2025-03-01 08:00\" fits no layout\n", "line 4: tooLong\n",
+		"line 2: noMatch: not a line of the format\n", "line 3: badTime: \"2025-03-01 08:00\" fits no layout\n", "line 4: tooLong: longer than 1 MiB\n",
 		`line 5: badSignal: name "INFO", key "\xff"`, `line 6: badSignal: name "INFO", key "kkk`,
 		"\n  ERROR                               1 ####",
 	} {

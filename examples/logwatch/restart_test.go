@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -149,6 +150,11 @@ func TestFullStore(t *testing.T) {
 		if got.code != exitFailed || !strings.Contains(got.stderr, "full") {
 			t.Errorf("exit %d, %s", got.code, got.stderr)
 		}
+		said := strings.Split(strings.TrimPrefix(got.stderr, "logwatch: "), "\n")
+		slices.Sort(said)
+		if len(slices.Compact(slices.Clone(said))) != len(said) {
+			t.Errorf("said twice: %s", got.stderr)
+		}
 		if r.Lines != 20_000 || r.Raised != 20_000 || r.Persisted == 0 || r.Pending == 0 || r.Persisted+r.Pending+r.Dropped != r.Raised {
 			t.Errorf("got %+v", r)
 		}
@@ -203,7 +209,7 @@ func TestTerminationKeepsEverything(t *testing.T) {
 		t.Errorf("exit: %v", err)
 	}
 	for _, want := range []string{
-		"restored 0 signals of earlier runs", "lines 3 = raised 2 + unmatched 1\n", "persisted 2 to sqlite://", "line 3: noMatch\n",
+		"restored 0 signals of earlier runs", "lines 3 = raised 2 + unmatched 1\n", "persisted 2 to sqlite://", "line 3: noMatch: not a line of the format\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, &text)
