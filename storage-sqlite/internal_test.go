@@ -354,9 +354,11 @@ func TestOpenRows(t *testing.T) {
 				if _, err := tx.Exec("INSERT INTO notes VALUES ('a'), ('b'), ('c')"); err != nil {
 					return err
 				}
-				rows, err := tx.Query("SELECT text FROM notes") //nolint:rowserrcheck,sqlclosecheck // that is what this is about
-				if err != nil || !rows.Next() {
-					return errors.Join(err, errors.New("no row"))
+				for _, query := range []string{"SELECT text FROM notes", "UPDATE notes SET text = text || '!' RETURNING text"} {
+					rows, err := tx.Query(query) //nolint:rowserrcheck,sqlclosecheck // that is what this is about
+					if err != nil || !rows.Next() {
+						return errors.Join(err, errors.New("no row"))
+					}
 				}
 				return end()
 			})
