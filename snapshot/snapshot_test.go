@@ -37,7 +37,8 @@ func openBlobs(t testing.TB, url string) sinks.BlobStore {
 	return b
 }
 
-func TestSmoke(t *testing.T) {
+// TestOnFiles is a whole life of a store on a file system: growing, saved often, closed, and opened again.
+func TestOnFiles(t *testing.T) {
 	ctx := context.Background()
 	blobs := openBlobs(t, "file://"+t.TempDir())
 	o := core.Options[order]{Capacity: 200_000, Partitions: 3, MaxKeys: 100, Key: func(o order) string { return o.Customer }}
@@ -59,18 +60,18 @@ func TestSmoke(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", s.Stats())
 	v, err := snapshot.Verify(ctx, blobs, "store", nil)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(v.Unused)+len(v.Foreign) > 0 || len(v.Snapshots) != snapshot.DefaultKeep {
+		t.Fatal(err, v)
 	}
-	t.Logf("%d objects, unused %v, foreign %v", v.Objects, v.Unused, v.Foreign)
 	again, err := snapshot.Open(ctx, blobs, o, so)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	t.Log(again.Report())
+	if r := again.Report(); r.Events != 150_000 || r.NewEpoch {
+		t.Fatal(r)
+	}
 	if a, b := s.Store().Len(), again.Store().Len(); a != b {
 		t.Fatalf("%d events, want %d", b, a)
 	}
