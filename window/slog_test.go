@@ -67,8 +67,19 @@ func TestHandlerSurvivesAttributes(t *testing.T) {
 	log := slog.New(NewHandler(w, HandlerOptions{}))
 	var none *sourError
 	for _, a := range []any{
-		none, error(none), sour{}, &sour{}, sourText{}, math.NaN(), math.Inf(1), func() {}, make(chan int), map[any]any{1: 2},
-		json.RawMessage("{"), []byte{0xff}, "\xff\x00", time.Time{}, time.Second, nil, []error{none}, errors.New("plain"),
+		none, error(none),
+		sour{},
+		&sour{},
+		sourText{},
+		math.NaN(), math.Inf(1), func() {}, make(chan int),
+		map[any]any{1: 2},
+		json.RawMessage("{"),
+		[]byte{0xff},
+		"\xff\x00",
+		time.Time{},
+		time.Second, nil,
+		[]error{none},
+		errors.New("plain"),
 	} {
 		before := w.Len()
 		log.Info("x", "a", a, "key", a)
