@@ -27,7 +27,8 @@ type SignalStore interface {
 	// limit must be at least 1. The caller owns the result.
 	ReadNewest(ctx context.Context, before uint64, limit int) ([]Signal, error)
 
-	// Trim removes every signal up to and including the sequence through, for good.
+	// Trim removes every signal up to and including the sequence through, for good. When it fails a part of them may
+	// be gone, the oldest.
 	Trim(ctx context.Context, through uint64) error
 
 	// Stat returns the extent of the log.

@@ -129,9 +129,9 @@ func (o *osFS) Lock(ctx context.Context, name string, how lockMode) (io.Closer, 
 	if how.readOnly {
 		flag = os.O_RDONLY
 	}
-	for {
+	for try := 1; ; try++ {
 		lock, err := o.lock(ctx, name, flag, how)
-		if errors.Is(err, errStale) {
+		if errors.Is(err, errStale) && try < mostTries {
 			continue
 		}
 		if how.readOnly && errors.Is(err, fs.ErrNotExist) {
@@ -146,6 +146,9 @@ func (o *osFS) Lock(ctx context.Context, name string, how lockMode) (io.Closer, 
 		return lock, err
 	}
 }
+
+// mostTries bounds how often a lock file is removed before that is taken for a file system without stable file numbers.
+const mostTries = 100
 
 // errStale means that the file was removed while it was being locked, so that others would not see the lock.
 var errStale = errors.New("the lock file was removed")
