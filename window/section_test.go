@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -85,7 +86,7 @@ func TestSectionWithStore(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
-	store := open("mem://section-with-store")
+	store := open(fmt.Sprint("mem://section-with-store-", rand.Uint64()))
 	w, err := New(ctx, Options{Store: store})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func TestSectionWithStore(t *testing.T) {
 		t.Errorf("sequence %d, %v", n, err)
 	}
 	_ = again.Close()
-	if _, err := New(ctx, Options{Store: open("mem://section-other-store"), Restored: data}); !errors.Is(err, sinks.ErrConflict) {
+	if _, err := New(ctx, Options{Store: open(fmt.Sprint("mem://section-other-store-", rand.Uint64())), Restored: data}); !errors.Is(err, sinks.ErrConflict) {
 		t.Errorf("another store: %v", err)
 	}
 	if _, err := New(ctx, Options{Restored: data}); !errors.Is(err, ErrOption) {
