@@ -56,12 +56,12 @@ func (s *shelf) Close() error                                { return nil }
 
 // The kinds of fields that columns are for, by types of the language and of a program.
 type (
-	celsius float32
-	metres  float64
-	label   string
-	payload []byte
-	flag    bool
-	port    uint16
+	celsius  float32
+	metres   float64
+	label    string
+	payload  []byte
+	switched bool
+	port     uint16
 )
 
 type kinds struct {
@@ -87,7 +87,7 @@ type kinds struct {
 	B   []byte
 	Pay payload
 	OK  bool
-	Fl  flag
+	Fl  switched
 }
 
 func kindsColumns() Codec[kinds] {
@@ -114,7 +114,7 @@ func kindsColumns() Codec[kinds] {
 		BytesColumn(func(e *kinds) *[]byte { return &e.B }),
 		BytesColumn(func(e *kinds) *payload { return &e.Pay }),
 		BoolColumn(func(e *kinds) *bool { return &e.OK }),
-		BoolColumn(func(e *kinds) *flag { return &e.Fl }),
+		BoolColumn(func(e *kinds) *switched { return &e.Fl }),
 	)
 }
 
@@ -189,7 +189,7 @@ func wildOne(r *rand.Rand, i, style int) kinds {
 	return kinds{
 		int(integer()), int8(integer()), int16(integer()), int32(integer()), integer(), uint(integer()), uint8(integer()), uint16(integer()),
 		uint32(integer()), uint64(integer()), uintptr(integer()), port(integer()), single(), float(), celsius(single()), metres(float()),
-		when(), text(), label(text()), data(), payload(data()), r.IntN(2) == 0, flag(r.IntN(10) == 0),
+		when(), text(), label(text()), data(), payload(data()), r.IntN(2) == 0, switched(r.IntN(10) == 0),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -418,4 +419,19 @@ func TestManifestComesBack(t *testing.T) {
 			t.Errorf("%v: %v %s", how, err, diff)
 		}
 	}
+}
+
+// unreadable is a shelf with a blob that fails halfway.
+type unreadable struct {
+	*shelf
+	name string
+	err  error
+}
+
+func (u *unreadable) Open(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+	b := u.blobs[name]
+	if name != u.name {
+		return u.shelf.Open(ctx, name)
+	}
+	return io.NopCloser(&failing{bytes.NewReader(b[:len(b)/2]), u.err}), int64(len(b)), nil
 }

@@ -1,11 +1,7 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 
 	"github.com/ephemera-go/ephemera/sinks"
@@ -24,47 +20,6 @@ type source struct {
 }
 
 func (s *source) close() { s.reader.close() }
-
-// A frame is the content of a block's frame.
-type frame struct {
-	kind      byte
-	partition int
-	first     uint64
-	count     int
-	sum       uint32
-	names     []string // of the dictionary
-	arrived   []int64  // when the events arrived; nil: not recorded
-	events    []byte   // in the codec's form
-}
-
-// parseFrame reads all but the events.
-func parseFrame(raw []byte, sum uint32) (frame, error) {
-	r := &reader{rest: raw}
-	f := frame{kind: r.byte(), partition: r.number(maxPartitions), first: r.uvarint(), count: r.number(maxBlock + 1), sum: sum}
-	if r.err == nil && (f.kind > blockNames || f.count == 0 || f.count > len(r.rest) || f.kind == blockNames && f.partition != 0) {
-		r.fail("a block of kind %d of partition %d with %d events in %d bytes", f.kind, f.partition, f.count, len(r.rest))
-	}
-	if r.err != nil {
-		return f, r.err
-	}
-	switch f.kind {
-	case blockNames:
-		f.names = make([]string, f.count)
-		for i := range f.names {
-			f.names[i] = r.text()
-		}
-		return f, r.end()
-	case blockArrived:
-		f.arrived = make([]int64, f.count)
-		for at := f.arrived; len(at) > 0; at = at[min(len(at), groupSize):] {
-			readInts(r, at[:min(len(at), groupSize)])
-		}
-	}
-	if f.events = r.rest; r.err == nil && f.count > len(f.events) {
-		r.fail("%d events in %d bytes", f.count, len(f.events))
-	}
-	return f, r.err
-}
 
 // each calls yield with every frame of an object, and checks all of it.
 func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) error {
@@ -92,53 +47,6 @@ func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) e
 	}
 	return wrap("restore", o.Name, err)
 }
-
-// eachFrame reads the blob of an object with the given first frame.
-func eachFrame(ctx context.Context, b *blobReader, r io.Reader, size int64, head []byte, yield func(frame) error) error {
-	if err := b.open(r, size, kindObject); err != nil {
-		return err
-	}
-	raw, _, err := b.next()
-	if err != nil {
-		return framed(0, err)
-	}
-	if !bytes.Equal(raw, head) {
-		return corrupt("it is an object of another name, epoch, codec or schema")
-	}
-	seen := map[blockKey]bool{}
-	for i := 1; ; i++ {
-		raw, sum, err := b.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		var f frame
-		if err == nil {
-			f, err = parseFrame(raw, sum)
-		}
-		if err == nil && seen[f.key()] {
-			err = corrupt("a block twice")
-		}
-		seen[f.key()] = true
-		if err == nil {
-			err = yield(f)
-		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("frame %d: %w", i, err)
-		}
-	}
-}
-
-// blockKey tells a block from the others of its object.
-type blockKey struct {
-	names     bool
-	partition int
-	first     uint64
-}
-
-func (f *frame) key() blockKey { return blockKey{f.kind == blockNames, f.partition, f.first} }
 
 // A chain delivers the blocks of one partition, or of the names, in order.
 type chain struct {

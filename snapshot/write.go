@@ -3,28 +3,18 @@ package snapshot
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"sync"
-
-	"github.com/ephemera-go/ephemera/core"
 )
 
 const (
 	blockBytes  = 1 << 20 // raw, about
 	objectBytes = 4 << 20 // packed, about
 	probeEvents = 64
-)
-
-// Parts of a block, as its frame begins.
-const (
-	blockPlain   = 0
-	blockArrived = 1 // with arrival times
-	blockNames   = 2 // of the dictionary
 )
 
 // A writer encodes the spans of a plan into objects and puts these, several at once.
@@ -152,14 +142,6 @@ func (w *writer[E]) work(ctx context.Context) (err error) {
 			return err
 		}
 	}
-}
-
-// objectHead is the first frame of an object: what tells it from any other.
-func objectHead(name string, epoch core.Epoch, codec string, schema uint32) []byte {
-	b := appendText(nil, name)
-	b = append(b, epoch[:]...)
-	b = appendText(b, codec)
-	return binary.AppendUvarint(b, uint64(schema))
 }
 
 func (w *writer[E]) put(ctx context.Context, name string, blob []byte, blocks []placement) error {
@@ -301,39 +283,17 @@ func (o *objectWriter[E]) frame(j job) error {
 
 // appendBlock appends the content of a block's frame.
 func (w *writer[E]) appendBlock(b []byte, j job, events []E, arrived []int64) ([]byte, error) {
-	number, kind := w.number(j.at), byte(blockPlain)
-	if len(arrived) > 0 {
-		kind = blockArrived
+	number, at := w.number(j.at), len(b)
+	b, err := appendEvents(b, w.s.o.Codec, number, j.first, events, arrived)
+	if err == nil {
+		w.s.size(number, 1+(len(b)-at)/j.count)
 	}
-	b = append(b, kind)
-	b = binary.AppendUvarint(b, uint64(number))
-	b = binary.AppendUvarint(b, j.first)
-	b = binary.AppendUvarint(b, uint64(j.count))
-	for at := arrived; len(at) > 0; at = at[min(len(at), groupSize):] {
-		b = appendInts(b, at[:min(len(at), groupSize)])
-	}
-	at, codec := len(b), w.s.o.Codec
-	b, err := codec.Append(b, events)
-	if err != nil {
-		return nil, fmt.Errorf("codec %q: partition %d: %w", codec.Name(), number, err)
-	}
-	if len(b)-at < j.count {
-		return nil, fmt.Errorf("%w: codec %q wrote %d bytes for %d events", ErrOption, codec.Name(), len(b)-at, j.count)
-	}
-	w.s.size(number, 1+(len(b)-at)/j.count)
-	return b, nil
+	return b, err
 }
 
 func (w *writer[E]) appendNames(b []byte, j job) []byte {
-	b = append(b, blockNames)
-	b = binary.AppendUvarint(b, 0)
-	b = binary.AppendUvarint(b, j.first)
-	b = binary.AppendUvarint(b, uint64(j.count))
 	at := len(w.plan.names) - (w.plan.keys.Count + 1 - int(j.first))
-	for _, name := range w.plan.names[at : at+j.count] {
-		b = appendText(b, name)
-	}
-	return b
+	return appendNames(b, j.first, w.plan.names[at:at+j.count])
 }
 
 // blockEvents returns how many of n events of a partition make a block of about blockBytes, by what those before them took,
