@@ -86,7 +86,7 @@ func page(t *testing.T, s sinks.BlobStore, prefix, after string, limit int) []si
 // TestPagesReadADirectoryOnce: reading and sorting a hundred thousand names for each page of a thousand would make a
 // listing cost a hundred times what it must.
 func TestPagesReadADirectoryOnce(t *testing.T) {
-	const blobs, limit = 3000, 100
+	const blobs, limit = 1100, 100
 	s, raw, count, _ := crowd(t, blobs)
 	var names []string
 	after := ""
@@ -116,7 +116,7 @@ func TestPagesReadADirectoryOnce(t *testing.T) {
 // TestPagesSeeChanges: what was kept for the next page is read anew as soon as somebody changes the directory, also
 // when that was just before it was kept.
 func TestPagesSeeChanges(t *testing.T) {
-	s, _, _, dir := crowd(t, 1500)
+	s, _, _, dir := crowd(t, 1100)
 	crowded := filepath.Join(dir, "many+")
 	first := page(t, s, "many/", "", 10)
 	for i, change := range []func() error{
@@ -160,7 +160,7 @@ func (c *coarseFS) Lstat(name string) (fs.FileInfo, error) {
 }
 
 func TestPagesSeeChangesWithinATick(t *testing.T) {
-	s, raw, count, dir := crowd(t, 1500)
+	s, raw, count, dir := crowd(t, 1100)
 	raw.pages.fs = &coarseFS{count, time.Now()}
 	for i := range 3 {
 		page(t, s, "many/", "", 10)
@@ -198,14 +198,12 @@ func TestDeepestName(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	name := strings.Repeat("a/", 255) + "a"
-	for range 2 {
-		putText(t, s, name)
-		if got := page(t, s, "a/a/a", "", 2); len(got) != 1 || got[0].Name != name {
-			t.Errorf("the listing holds %v", got)
-		}
-		if err := s.Delete(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
+	putText(t, s, name)
+	if got := page(t, s, "a/a/a", "", 2); len(got) != 1 || got[0].Name != name {
+		t.Errorf("the listing holds %v", got)
+	}
+	if err := s.Delete(t.Context(), name); err != nil {
+		t.Fatal(err)
 	}
 	if got := page(t, s, "", "", 0); len(got) != 0 {
 		t.Errorf("the listing holds %v", got)
