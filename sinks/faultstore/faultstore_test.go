@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -172,6 +176,35 @@ func TestPartial(t *testing.T) {
 	}
 	if stat, err := s.Stat(ctx); err != nil || stat.Last != 2 {
 		t.Error(stat, err)
+	}
+}
+
+// TestEverySentinelHasAKind reads the sentinels from the source, so that a new one is not forgotten here.
+func TestEverySentinelHasAKind(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../errors.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ast.Inspect(file, func(node ast.Node) bool {
+		value, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(value.Names[0].Name, "Err") {
+			return true
+		}
+		n++
+		kind := strings.ToLower(strings.TrimPrefix(value.Names[0].Name, "Err"))
+		kind = strings.TrimSuffix(kind, "outcome")
+		if _, err := faultstore.Parse("append:1 error " + kind); err != nil || !bytes.Contains(text, []byte(kind)) {
+			t.Errorf("sinks.%s has no kind, or the package comment does not name it: %v", value.Names[0].Name, err)
+		}
+		return true
+	})
+	if n < 10 {
+		t.Errorf("only %d sentinels", n)
 	}
 }
 

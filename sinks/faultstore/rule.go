@@ -26,6 +26,7 @@ var kinds = map[string]error{
 	"leased":      sinks.ErrLeased,
 	"fenced":      sinks.ErrFenced,
 	"readonly":    sinks.ErrReadOnly,
+	"denied":      sinks.ErrDenied,
 	"toonew":      sinks.ErrTooNew,
 	"foreign":     sinks.ErrForeign,
 	"unknown":     sinks.ErrUnknownOutcome,

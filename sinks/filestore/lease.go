@@ -18,8 +18,8 @@ import (
 )
 
 // leaseRecord is what .lease says: one line of JSON and its checksum, without which a flipped bit could bring a generation
-// back. Every generation has a lock file of its own, which its holder
-// keeps locked: when that lock is free, the holder is gone.
+// back. Every generation has a lock file of its own, which its holder keeps locked: when that lock is free, the holder is
+// gone.
 type leaseRecord struct {
 	Generation uint64    `json:"generation"`
 	Held       bool      `json:"held"`
