@@ -182,9 +182,9 @@ func wildOne(r *rand.Rand, i, style int) kinds {
 		if style < 2 {
 			return time.Unix(1_790_000_000, int64(i)*1_000_000+r.Int64N(1000)).UTC()
 		}
-		return oneOf(r, time.Time{}, time.Unix(0, 0).UTC(), time.Unix(firstSecond, 0).UTC(), time.Unix(lastSecond, 999_999_999).UTC(),
+		return oneOf(r, time.Time{}, time.Unix(0, 0).UTC(), time.Unix(math.MinInt64, 0).UTC(), time.Unix(math.MaxInt64, 999_999_999).UTC(),
 			time.Unix(0, math.MaxInt64).UTC(), time.Unix(0, math.MinInt64).UTC(), time.Unix(firstNano, 0).UTC(), time.Unix(lastNano, 1).UTC(),
-			time.Unix(-1, 999_999_999).UTC(), time.Unix(r.Int64N(lastSecond), r.Int64N(1e9)).UTC())
+			time.Unix(-1, 999_999_999).UTC(), time.Unix(int64(r.Uint64()), r.Int64N(1e9)).UTC())
 	}
 	return kinds{
 		int(integer()), int8(integer()), int16(integer()), int32(integer()), integer(), uint(integer()), uint8(integer()), uint16(integer()),

@@ -26,8 +26,8 @@ type Codec[E any] interface {
 // patient: fields may be added, and unknown ones are ignored.
 //
 // Events come back as encoding/json reads what it has written: without fields that it leaves out, with U+FFFD in place of
-// bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN or an infinity is an error.
-// Where that matters use Columns or Fixed.
+// bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN, an infinity and a time after
+// the year 9999 are errors. Where that matters use Columns or Fixed.
 func JSON[E any]() Codec[E] { return jsonCodec[E]{} }
 
 type jsonCodec[E any] struct{}

@@ -1,12 +1,9 @@
 package snapshot
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
-// TimeColumn is a column for a field of type time.Time: the instant to the nanosecond, in the years 1 to 9999 of UTC;
-// others are an error. It comes back in UTC and without a monotonic clock reading.
+// TimeColumn is a column for a field of type time.Time: every instant to the nanosecond. It comes back in UTC and without
+// a monotonic clock reading.
 func TimeColumn[E any](field func(*E) *time.Time) Column[E] {
 	if field == nil {
 		return Column[E]{}
@@ -24,11 +21,10 @@ const (
 	timesBoth = 1 // Unix seconds of all, then the nanoseconds of all
 )
 
+// Seconds that have Unix nanoseconds lie between these, with a margin.
 const (
-	firstNano   = -9_223_372_000 // seconds that have Unix nanoseconds, with a margin
-	lastNano    = 9_223_372_000
-	firstSecond = -62_135_596_800 // of the year 1
-	lastSecond  = 253_402_300_799 // of the year 9999
+	firstNano = -9_223_372_000
+	lastNano  = 9_223_372_000
 )
 
 func (c timeColumn[E]) write(dst []byte, events []E) ([]byte, error) {
@@ -38,9 +34,6 @@ func (c timeColumn[E]) write(dst []byte, events []E) ([]byte, error) {
 		t := *c.field(&events[i])
 		sec[i], nsec[i] = t.Unix(), int64(t.Nanosecond())
 		nano = nano && sec[i] > firstNano && sec[i] < lastNano
-		if sec[i] < firstSecond || sec[i] > lastSecond {
-			return nil, fmt.Errorf("a time of %d seconds since 1970; the years 1 to 9999 can be kept", sec[i])
-		}
 	}
 	n := len(events)
 	if !nano {
@@ -70,8 +63,8 @@ func (c timeColumn[E]) read(r *reader, events []E) {
 		return
 	}
 	for i := range events {
-		if way == timesBoth && (sec[i] < firstSecond || sec[i] > lastSecond || nsec[i] < 0 || nsec[i] >= 1e9) {
-			r.fail("a time out of range")
+		if way == timesBoth && (nsec[i] < 0 || nsec[i] >= 1e9) {
+			r.fail("a second of %d nanoseconds", nsec[i])
 			return
 		}
 		*c.field(&events[i]) = time.Unix(sec[i], nsec[i]).UTC()

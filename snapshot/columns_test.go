@@ -253,11 +253,7 @@ func TestColumnsRefuse(t *testing.T) {
 		{"float32 negative bits", f32, cat([]byte{255}, ints(8, -1)), 1, false},
 		{"times in way 2", at, cat([]byte{2}, ints(8, 0)), 1, false},
 		{"nanoseconds", at, cat([]byte{timesNano}, ints(8, math.MinInt64)), 1, true},
-		{"year 1", at, cat([]byte{timesBoth}, ints(8, firstSecond), ints(8, 0)), 1, true},
-		{"year 0", at, cat([]byte{timesBoth}, ints(8, firstSecond-1), ints(8, 0)), 1, false},
-		{"year 9999", at, cat([]byte{timesBoth}, ints(8, lastSecond), ints(8, 999_999_999)), 1, true},
-		{"year 10000", at, cat([]byte{timesBoth}, ints(8, lastSecond+1), ints(8, 0)), 1, false},
-		{"2^63 seconds", at, cat([]byte{timesBoth}, ints(8, math.MinInt64), ints(8, 0)), 1, false},
+		{"2^63 seconds", at, cat([]byte{timesBoth}, ints(8, math.MinInt64), ints(8, 999_999_999)), 1, true},
 		{"a second of nanoseconds", at, cat([]byte{timesBoth}, ints(8, 0), ints(8, 1e9)), 1, false},
 		{"negative nanoseconds", at, cat([]byte{timesBoth}, ints(8, 0), ints(8, -1)), 1, false},
 		{"text", text, cat(ints(1, 1, 2), []byte("abc")), 2, true},
@@ -285,14 +281,9 @@ func TestColumnsRefuse(t *testing.T) {
 	}
 }
 
-func TestTimesThatCannotBeKept(t *testing.T) {
+func TestTimesAreInstants(t *testing.T) {
 	type event struct{ At time.Time }
 	codec := Columns(TimeColumn(func(e *event) *time.Time { return &e.At }))
-	for _, at := range []time.Time{time.Unix(firstSecond-1, 0), time.Unix(lastSecond+1, 0), time.Unix(math.MaxInt64, 0), time.Unix(math.MinInt64, 0)} {
-		if _, err := codec.Append(nil, []event{{time.Unix(1, 1)}, {at}}); err == nil {
-			t.Errorf("a time of %d seconds since 1970 is written", at.Unix())
-		}
-	}
 	local := time.FixedZone("elsewhere", 3600)
 	want := time.Date(2026, 3, 4, 5, 6, 7, 8, local)
 	b, err := codec.Append(nil, []event{{want}})
