@@ -16,8 +16,12 @@ func (s *signalStore) Append(ctx context.Context, batch []sinks.Signal) error {
 }
 
 func (s *signalStore) append(ctx context.Context, batch []sinks.Signal) error {
+	var race contest
 	for {
 		v, err := s.writable(ctx)
+		if err == nil {
+			err = race.again(ctx, s.bucket.attempts, v.newest.ordinal)
+		}
 		if err != nil {
 			return err
 		}
@@ -99,7 +103,11 @@ func (s *signalStore) add(ctx context.Context, v *view, batch []sinks.Signal) er
 		return err
 	}
 	s.remember(h)
-	return s.confirm(ctx, h)
+	err = s.confirm(ctx, h)
+	if err == nil {
+		s.excluded.Store(v.Since)
+	}
+	return err
 }
 
 // confirm makes sure that an object was not written where others have trimmed: a handle that was away for long may not
@@ -110,7 +118,7 @@ func (s *signalStore) confirm(ctx context.Context, h header) error {
 		return inDoubt(err, err)
 	}
 	if v.first() <= h.ordinal {
-		s.last, s.fence = &view{newest: h, version: v}, false
+		s.last = &view{newest: h, version: v}
 		return nil
 	}
 	if err := s.bucket.remove(ctx, s.key(h.ordinal), anytime); err != nil {
@@ -127,15 +135,11 @@ func (s *signalStore) forget(ordinal uint64) {
 }
 
 // Acquire implements sinks.Leaser.
-func (s *signalStore) Acquire(ctx context.Context, c sinks.Claim) (generation uint64, err error) {
-	err = s.alone(ctx, func() error {
-		var revived bool
-		generation, revived, err = s.acquire(ctx, c)
-		if err != nil {
-			return err
-		}
-		return s.exclude(ctx, revived)
-	})
+func (s *signalStore) Acquire(ctx context.Context, c sinks.Claim) (uint64, error) {
+	generation, since, err := s.acquire(ctx, c)
+	if err == nil {
+		err = s.exclude(ctx, since)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -144,28 +148,39 @@ func (s *signalStore) Acquire(ctx context.Context, c sinks.Claim) (generation ui
 
 // Renew implements sinks.Leaser.
 func (s *signalStore) Renew(ctx context.Context) error {
-	revived, err := s.renew(ctx)
-	if err != nil || !revived {
-		return err
+	since, err := s.renew(ctx)
+	if err == nil {
+		err = s.exclude(ctx, since)
 	}
-	return s.alone(ctx, func() error { return s.exclude(ctx, true) })
+	return err
 }
 
-// exclude takes the next place in the log when this handle has taken the lease, so that appends which others began before
-// fail from now on.
-func (s *signalStore) exclude(ctx context.Context, revived bool) error {
-	s.fence = s.fence || revived
-	for s.fence {
-		v, err := s.look(ctx)
-		if err == nil {
-			err = s.allows(v.version)
-		}
-		if err == nil {
-			err = s.add(ctx, v, nil)
-		}
-		if err != nil && !errors.Is(err, errLost) {
-			return err
-		}
+// exclude makes sure that this handle has written to the log since it holds the lease, if only an object without signals.
+// What others know about the log is of before then, so that what they append fails, and they look who holds the lease.
+func (s *signalStore) exclude(ctx context.Context, since uint64) error {
+	if s.excluded.Load() == since {
+		return nil
 	}
-	return nil
+	return s.alone(ctx, func() error {
+		var race contest
+		for s.excluded.Load() != since {
+			v, err := s.look(ctx)
+			if err == nil {
+				err = s.allows(v.version)
+			}
+			if err == nil {
+				err = race.again(ctx, s.bucket.attempts, v.newest.ordinal)
+			}
+			if err == nil && v.Since != since {
+				err = errors.New("the lease ran out before it was in force")
+			}
+			if err == nil {
+				err = s.add(ctx, v, nil)
+			}
+			if err != nil && !errors.Is(err, errLost) {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -68,7 +68,7 @@ func (s *blobStore) Put(ctx context.Context, name string, size int64, r io.Reade
 	}
 	defer content.close()
 	err = s.bucket.put(ctx, s.key(name), content, ifAbsent, s.allow)
-	if errors.Is(err, errLost) && !errors.Is(err, sinks.ErrUnknownOutcome) {
+	if errors.Is(err, errLost) {
 		return sinks.ErrExists
 	}
 	return err

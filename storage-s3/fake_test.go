@@ -24,7 +24,9 @@ type fakeServer struct {
 	ahead    time.Duration // of the clock
 	requests map[string]int
 
-	ignoreIfMatch, ignoreIfNoneMatch, descending bool
+	ignoreIfMatch, ignoreIfNoneMatch bool
+	descending                       bool // lists in the wrong order
+	forgetful                        bool // lists nothing after a bound that lies in a folder below the prefix, as MinIO may
 }
 
 type fakeObject struct {
@@ -185,6 +187,9 @@ func (s *fakeServer) list(w http.ResponseWriter, r *http.Request) {
 		slices.Reverse(keys)
 	}
 	var l listing
+	if s.forgetful && strings.Contains(strings.TrimPrefix(q.Get("start-after"), q.Get("prefix")), "/") {
+		keys = nil
+	}
 	for _, key := range keys {
 		if key <= after || !strings.HasPrefix(key, q.Get("prefix")) {
 			continue

@@ -3,17 +3,23 @@ package s3store
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"io"
 	"math"
+	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/minio/minio-go/v7"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
@@ -210,27 +216,71 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestGone: who is known to have ended, and who is not.
-func TestGone(t *testing.T) {
-	me := thisProcess()
-	me.handle = "open"
-	handles.Store(me.handle, true)
-	defer handles.Delete(me.handle)
-	closed, elsewhere, nobody, other := me, me, process{}, me
-	closed.handle = "closed"
-	elsewhere.host = "another machine"
-	other.id = "1@0" // the first process, of another start
+// TestJudge: what a failed request did, as far as that can be known.
+func TestJudge(t *testing.T) {
+	transport := func(err error) error { return &url.Error{Op: "Put", URL: "http://h/b/k", Err: err} }
+	reply := func(status int, code string) error { return minio.ErrorResponse{StatusCode: status, Code: code} }
 	for _, c := range []struct {
-		name string
-		p    process
-		want bool
+		err  error
+		want fate
 	}{
-		{"this store", me, false}, {"a store of this process that was closed", closed, true},
-		{"somebody elsewhere", elsewhere, false}, {"somebody unknown", nobody, false}, {"a number that was given again", other, me.host != ""},
-		{"no process", process{host: me.host, id: "x@y"}, false}, {"a number beyond all", process{host: me.host, id: "99999999@1"}, true},
+		{transport(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), transient},
+		{transport(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), unsure},
+		{transport(&net.OpError{Op: "write", Err: syscall.EPIPE}), unsure},
+		{transport(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}), refused},
+		{transport(errors.New("http: server gave HTTP response to HTTPS client")), refused},
+		{transport(errors.New("Connection closed by foreign host http://h/b/k. Retry again.")), unsure},
+		{io.ErrUnexpectedEOF, unsure}, {errNoETag, unsure}, {stop{sinks.ErrLeased}, refused},
+		{reply(412, "PreconditionFailed"), lost}, {reply(412, "412 Precondition Failed"), lost},
+		{reply(503, "SlowDown"), transient}, {reply(503, "503 Service Unavailable"), unsure}, {reply(500, "InternalError"), unsure},
+		{reply(409, "ConditionalRequestConflict"), transient}, {reply(429, "429 Too Many Requests"), transient}, {reply(408, ""), transient},
+		{reply(400, "EntityTooLarge"), refused}, {reply(403, "AccessDenied"), refused}, {reply(404, "NoSuchKey"), refused},
+		{reply(301, "PermanentRedirect"), refused}, {reply(501, "NotImplemented"), refused}, {reply(507, "XMinioStorageFull"), refused},
+		{reply(0, "InternalError"), unsure}, {reply(200, "200 OK"), unsure}, {reply(0, "SlowDown"), transient},
 	} {
-		if got := c.p.gone(); got != c.want {
-			t.Errorf("%s: gone is %v", c.name, got)
+		if got := judge(c.err); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
 		}
+		if got := judge(translate(c.err)); got != c.want {
+			t.Errorf("%v, translated: %d, want %d", c.err, got, c.want)
+		}
+		if text := translate(c.err).Error(); strings.Contains(text, "http://") {
+			t.Errorf("%q shows a URL", text)
+		}
+	}
+}
+
+// TestPlan: objects are fetched together up to a number and up to a size, a larger one by itself.
+func TestPlan(t *testing.T) {
+	const mib = 1 << 20
+	sizes := make(map[uint64]int64)
+	for ordinal, size := range []int64{0, mib, mib, mib, 4 * mib, 2 * mib, 60 * mib, 60 * mib, mib, 8 * mib} {
+		sizes[uint64(ordinal)] = size
+	}
+	s := &signalStore{}
+	for _, c := range []struct {
+		r      run
+		wanted int
+		want   int
+	}{
+		{run{1, 9}, 1, 1}, {run{1, 9}, 2, 2}, {run{1, 9}, 16, 4}, {run{4, 9}, 16, 2}, {run{6, 9}, 16, 1}, {run{7, 9}, 16, 1}, {run{8, 9}, 16, 1},
+		{run{9, 1}, 16, 1}, {run{8, 1}, 16, 1}, {run{5, 1}, 4, 4}, {run{4, 1}, 16, 4}, {run{5, 3}, 16, 3}, {run{3, 1}, 16, 3}, {run{2, 2}, 16, 1},
+	} {
+		if n, err := s.plan(t.Context(), c.r, 0, c.wanted, sizes); n != c.want || err != nil {
+			t.Errorf("of %v, at most %d: %d, %v; want %d", c.r, c.wanted, n, err, c.want)
+		}
+	}
+}
+
+// TestExpired: a lease is never over early, although the times are cut to the second.
+func TestExpired(t *testing.T) {
+	changed := time.Unix(1_700_000_000, 0)
+	for age, want := range map[time.Duration]bool{0: false, time.Second: false, 10 * time.Second: false, 11 * time.Second: true, -time.Hour: false} {
+		if got := expired(&state{TTL: 10_000}, object{changed: changed, now: changed.Add(age)}); got != want {
+			t.Errorf("a lease of 10 s is over after %v: %v", age, got)
+		}
+	}
+	if expired(&state{TTL: 10_000}, object{changed: changed}) {
+		t.Error("a lease is over though nobody knows the time")
 	}
 }

@@ -53,7 +53,7 @@ func (c *control) setMine(generation uint64, claim sinks.Claim) {
 func (c *control) allows(v *version) error {
 	generation, _ := c.mine()
 	switch {
-	case generation == 0 && v.live:
+	case generation == 0 && v.live && v.Handle != c.handle:
 		return fmt.Errorf("%w: %q, generation %d", sinks.ErrLeased, v.Owner, v.Generation)
 	case generation != 0 && generation != v.Generation:
 		return fmt.Errorf("%w: this handle has generation %d, the lease %d", sinks.ErrFenced, generation, v.Generation)
@@ -76,14 +76,17 @@ func (c *control) allow(ctx context.Context) error {
 // hold makes the state say that this handle holds the lease.
 func (c *control) hold(v *version, claim sinks.Claim) {
 	me := thisProcess()
+	if !v.live {
+		v.Since = v.Revision + 1
+	}
 	v.Held, v.Owner, v.TTL = true, claim.Owner, claim.TTL.Milliseconds()
 	v.Host, v.Process, v.Handle = me.host, me.id, c.handle
 }
 
-// acquire takes the lease. revived says that nobody held it before.
-func (c *control) acquire(ctx context.Context, claim sinks.Claim) (generation uint64, revived bool, err error) {
+// acquire takes the lease. since names the time during which it has been held without a break.
+func (c *control) acquire(ctx context.Context, claim sinks.Claim) (generation, since uint64, err error) {
 	if c.bucket.readOnly {
-		return 0, false, errReadOnly
+		return 0, 0, errReadOnly
 	}
 	had, _ := c.mine()
 	err = c.change(ctx, func(v *version) (bool, error) {
@@ -95,32 +98,32 @@ func (c *control) acquire(ctx context.Context, claim sinks.Claim) (generation ui
 			}
 			v.Generation++
 		}
-		generation, revived = v.Generation, !v.live
 		c.hold(v, claim)
+		generation, since = v.Generation, v.Since
 		return true, nil
 	})
 	if err != nil {
-		return 0, false, err
+		return 0, 0, err
 	}
 	c.setMine(generation, claim)
-	return generation, revived, nil
+	return generation, since, nil
 }
 
-// renew lets the lease begin anew. revived says that it had run out.
-func (c *control) renew(ctx context.Context) (revived bool, err error) {
+// renew lets the TTL begin anew. since is that of acquire.
+func (c *control) renew(ctx context.Context) (since uint64, err error) {
 	generation, claim := c.mine()
 	if generation == 0 {
-		return false, fmt.Errorf("%w: renewing a lease that this handle does not hold", sinks.ErrInvalid)
+		return 0, fmt.Errorf("%w: renewing a lease that this handle does not hold", sinks.ErrInvalid)
 	}
 	err = c.change(ctx, func(v *version) (bool, error) {
 		if err := c.allows(v); err != nil {
 			return false, err
 		}
-		revived = !v.live
 		c.hold(v, claim)
+		since = v.Since
 		return true, nil
 	})
-	return revived && err == nil, err
+	return since, err
 }
 
 // Release implements sinks.Leaser. It leaves a fenced handle fenced.

@@ -119,6 +119,8 @@ func TestLeaseByTheClockOfTheServer(t *testing.T) {
 		_, err = sinks.Acquire(ctx, b, claim)
 		must(t, err)
 		wantErr(t, "renewing what was taken over", sinks.Renew(ctx, a), sinks.ErrFenced)
+		must(t, sinks.Release(ctx, a)) // does nothing to the lease of another one
+		wantErr(t, "put beside the holder", put(ctx, openBlobs(t, place), "y", nil), sinks.ErrLeased)
 	}
 }
 
@@ -247,6 +249,63 @@ func TestLateRenewalExcludes(t *testing.T) {
 	wantErr(t, "append after the second renewal", b.Append(ctx, series(8, 8)), sinks.ErrLeased)
 	wantLog(t, b, series(2, 7))
 	must(t, sinks.Verify(ctx, a))
+}
+
+// TestUnknownAcquisitionExcludes: a lease that was taken without the taker learning of it keeps out those who knew of none as
+// soon as the taker knows.
+func TestUnknownAcquisitionExcludes(t *testing.T) {
+	fake, place := fakePlace(t)
+	p := newProxy(t, fake)
+	ctx := t.Context()
+	a, b := openSignals(t, placeOn(p.URL)), openSignals(t, place)
+	must(t, b.Append(ctx, series(1, 3)))
+	deaf := false
+	p.arm(&rule{end: "signals.state", do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if !deaf {
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			deaf = r.Method == http.MethodPut
+			if !deaf {
+				next.ServeHTTP(w, r)
+				return
+			}
+		}
+		panic(http.ErrAbortHandler)
+	}})
+	_, err := sinks.Acquire(ctx, a, sinks.Claim{TTL: time.Hour})
+	wantErr(t, "acquire without an answer", err, sinks.ErrUnknownOutcome)
+	p.arm(nil)
+	must(t, a.Trim(ctx, 1)) // it holds the lease, whether it knows or not
+	generation, err := sinks.Acquire(ctx, a, sinks.Claim{TTL: time.Hour})
+	if err != nil || generation != 1 {
+		t.Errorf("generation %d, %v", generation, err)
+	}
+	wantErr(t, "append of one who knew of no lease", b.Append(ctx, series(4, 5)), sinks.ErrLeased)
+	must(t, a.Append(ctx, series(4, 6)))
+	wantLog(t, b, series(2, 6))
+	must(t, sinks.Verify(ctx, b))
+}
+
+// TestRenewedBeneathATakeover: who saw that a lease had run out comes too late when it has been renewed since.
+func TestRenewedBeneathATakeover(t *testing.T) {
+	fake, place := fakePlace(t)
+	p := newProxy(t, fake)
+	ctx := t.Context()
+	a, b := openBlobs(t, place), openBlobs(t, placeOn(p.URL))
+	_, err := sinks.Acquire(ctx, a, sinks.Claim{TTL: 10 * time.Second})
+	must(t, err)
+	fake.advance(12 * time.Second)
+	g := newGate()
+	p.arm(&rule{method: "PUT", end: "blobs.state", times: 1, do: g.hold})
+	late := make(chan error)
+	go func() {
+		_, err := sinks.Acquire(ctx, b, sinks.Claim{})
+		late <- err
+	}()
+	<-g.arrived
+	must(t, sinks.Renew(ctx, a))
+	close(g.open)
+	wantErr(t, "the late takeover", <-late, sinks.ErrLeased)
+	must(t, put(ctx, a, "x", nil))
 }
 
 // TestStaleBlobs shows the rule for blobs: the lease is asked before every attempt, and an upload that is on its way then

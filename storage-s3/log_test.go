@@ -5,14 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	s3store "github.com/ephemera-go/ephemera/storage-s3"
 )
 
 // TestTrimmedAwayBeneathAWriter: a handle that has not seen that others appended and trimmed would write where nobody
@@ -91,42 +96,53 @@ func TestTrimmedWhileReading(t *testing.T) {
 }
 
 // TestStaleObjectIsNotRead: a reader that comes between a write where others have trimmed and the moment when its writer
-// notices does not take it for a part of the log.
+// notices takes it neither for a part of the log nor for damage.
 func TestStaleObjectIsNotRead(t *testing.T) {
-	fake, place := fakePlace(t)
-	stale, slow := newProxy(t, fake), newProxy(t, fake)
-	ctx := t.Context()
-	a, b, reader := openSignals(t, placeOn(stale.URL)), openSignals(t, place), openSignals(t, placeOn(slow.URL))
-	must(t, a.Append(ctx, series(1, 1)))
-	for n := uint64(2); n <= 6; n++ {
-		must(t, b.Append(ctx, series(n, n)))
-	}
-	atObject, atState := newGate(), newGate()
-	slow.arm(&rule{method: "GET", end: "fffd", times: 1, do: atObject.hold}) // the second object
-	read := make(chan []sinks.Signal)
-	go func() {
-		signals, err := reader.Read(ctx, 1, 1)
-		if err != nil {
-			t.Error(err)
+	for _, c := range []struct {
+		trim  uint64
+		limit int
+		want  []sinks.Signal
+	}{
+		{4, 1, series(5, 5)},
+		{4, 10, series(5, 6)},
+		{2, 10, series(3, 6)}, // the stale object is beside one of the log
+	} {
+		fake, place := fakePlace(t)
+		stale, slow := newProxy(t, fake), newProxy(t, fake)
+		ctx := t.Context()
+		a, b, reader := openSignals(t, placeOn(stale.URL)), openSignals(t, place), openSignals(t, placeOn(slow.URL))
+		must(t, a.Append(ctx, series(1, 1)))
+		for n := uint64(2); n <= 6; n++ {
+			must(t, b.Append(ctx, series(n, n)))
 		}
-		read <- signals
-	}()
-	<-atObject.arrived
-	must(t, b.Trim(ctx, 4))
-	stale.arm(&rule{method: "GET", end: "signals.state", times: 1, do: atState.hold})
-	other := signalAt(2)
-	other.Name = "never stored"
-	appended := make(chan error)
-	go func() { appended <- a.Append(ctx, []sinks.Signal{other}) }()
-	<-atState.arrived // its object is there
-	close(atObject.open)
-	if diff := cmp.Diff(series(5, 5), <-read); diff != "" {
-		t.Errorf("read (-want +got):\n%s", diff)
+		wantLog(t, reader, series(1, 6)) // it knows all headers from now on
+		atObject, atState := newGate(), newGate()
+		slow.arm(&rule{method: "GET", end: "fffd", times: 1, do: atObject.hold}) // the second object
+		read := make(chan []sinks.Signal)
+		go func() {
+			signals, err := reader.Read(ctx, 1, c.limit)
+			if err != nil {
+				t.Error(err)
+			}
+			read <- signals
+		}()
+		<-atObject.arrived
+		must(t, b.Trim(ctx, c.trim))
+		stale.arm(&rule{method: "GET", end: "signals.state", times: 1, do: atState.hold})
+		other := signalAt(2)
+		other.Name = "never stored"
+		appended := make(chan error)
+		go func() { appended <- a.Append(ctx, []sinks.Signal{other}) }()
+		<-atState.arrived // its object is there
+		close(atObject.open)
+		if diff := cmp.Diff(c.want, <-read); diff != "" {
+			t.Errorf("read (-want +got):\n%s", diff)
+		}
+		close(atState.open)
+		must(t, <-appended) // it was trimmed: nothing to do
+		wantLog(t, reader, series(c.trim+1, 6))
+		must(t, sinks.Verify(ctx, b))
 	}
-	close(atState.open)
-	must(t, <-appended) // it was trimmed: nothing to do
-	wantLog(t, reader, series(5, 6))
-	must(t, sinks.Verify(ctx, b))
 }
 
 // TestStateRemoved: without its state object a store does not go on as if nothing had happened.
@@ -217,6 +233,9 @@ func TestRequests(t *testing.T) {
 		{"acquire a log", func() error { _, err := sinks.Acquire(ctx, s, sinks.Claim{}); return err }, map[string]int{"GET": 3, "PUT": 2, "LIST": 1}},
 		{"append as holder", func() error { return s.Append(ctx, series(7, 9)) }, map[string]int{"PUT": 1, "GET": 1}},
 		{"trim", func() error { return s.Trim(ctx, 6) }, map[string]int{"LIST": 3, "GET": 1, "PUT": 1, "POST": 1}},
+		{"open blobs", func() error { openBlobs(t, place); return nil }, map[string]int{"LIST": 1, "GET": 1, "PUT": 4, "HEAD": 3, "DELETE": 1}},
+		{"open signals", func() error { openSignals(t, place); return nil }, map[string]int{"LIST": 1, "GET": 3, "PUT": 4, "HEAD": 3, "DELETE": 1}},
+		{"open read-only", func() error { openSignals(t, place+"&read_only=true"); return nil }, map[string]int{"LIST": 1, "GET": 2}},
 	} {
 		must(t, c.call())
 		if diff := cmp.Diff(c.want, fake.counted()); diff != "" {
@@ -251,6 +270,80 @@ func TestForeignObjects(t *testing.T) {
 	_, err = get(ctx, b, "theirs")
 	wantErr(t, "open of a blob that somebody else made", err, sinks.ErrForeign)
 	wantErr(t, "put of that name", put(ctx, b, "theirs", nil), sinks.ErrExists)
+}
+
+// TestForgetfulListings: pages are whole on a server that forgets what lies after a bound in a folder.
+func TestForgetfulListings(t *testing.T) {
+	fake, place := fakePlace(t)
+	fake.forgetful = true
+	ctx := t.Context()
+	s := openBlobs(t, place)
+	want := []string{"a", "a-b/c", "a.b", "a/-", "a/b", "a/b/c", "a/b/d", "a/c", "a0", "a0/b", "b/c/d/e", "b/c/f"}
+	for _, name := range want {
+		must(t, put(ctx, s, name, nil))
+	}
+	for after := range len(want) {
+		for _, limit := range []int{0, 1, 3} {
+			list, err := s.List(ctx, "", want[after], limit)
+			must(t, err)
+			var got []string
+			for _, b := range list {
+				got = append(got, b.Name)
+			}
+			rest := want[after+1:]
+			if limit > 0 {
+				rest = rest[:min(limit, len(rest))]
+			}
+			if diff := cmp.Diff(rest, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%d after %s (-want +got):\n%s", limit, want[after], diff)
+			}
+		}
+	}
+	fake.forgetful, fake.descending = false, true
+	_, err := s.List(ctx, "", "", 0)
+	wantErr(t, "a server that lists in another order", err, errors.ErrUnsupported)
+}
+
+// atEnd calls f when a body was read to its end.
+type atEnd struct {
+	io.ReadCloser
+	f func()
+}
+
+func (a atEnd) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if err == io.EOF {
+		a.f()
+	}
+	return n, err
+}
+
+// TestListingCutShort: a context that ends between two pages does not make the first one look like all.
+func TestListingCutShort(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	end := func() {}
+	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+		reply, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil && r.URL.Query().Has("list-type") {
+			reply.Body = atEnd{reply.Body, end}
+		}
+		return reply, err
+	})
+	u, err := url.Parse(place)
+	must(t, err)
+	s, err := s3store.Opener{Options: s3store.Options{Transport: transport}}.OpenBlobs(ctx, u)
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	for n := range 1001 {
+		fake.objects[fmt.Sprintf("place/blobs/%04d!", n)] = fakeObject{changed: time.Now()}
+	}
+	end = cancel
+	list, err := s.List(ctx, "", "", 0)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%d blobs of 1001, %v", len(list), err)
+	}
 }
 
 // TestConcurrentBatches: of batches that race, each is there whole and once, or refused.
@@ -347,6 +440,75 @@ func TestDamagedLog(t *testing.T) {
 				t.Errorf("%s, object %d: %v", name, object, err)
 			}
 		}
+	}
+}
+
+// TestInconsistentServer: a server that contradicts itself is not asked for ever, and nothing is damaged.
+func TestInconsistentServer(t *testing.T) {
+	otherETag := reply(func(h http.Header, b []byte) []byte { h.Set("ETag", `W/"other"`); return b })
+	noKeys := reply(func(h http.Header, b []byte) []byte {
+		b = []byte("<ListBucketResult></ListBucketResult>")
+		h.Set("Content-Length", itoa(len(b)))
+		return b
+	})
+	for _, c := range []struct {
+		what string
+		rule rule
+		call func(ctx context.Context, b sinks.BlobStore, s sinks.SignalStore) error
+	}{
+		{"acquire", rule{method: "GET", end: "blobs.state", do: otherETag}, func(ctx context.Context, b sinks.BlobStore, _ sinks.SignalStore) error {
+			_, err := sinks.Acquire(ctx, b, sinks.Claim{})
+			return err
+		}},
+		{"trim", rule{method: "GET", end: "signals.state", do: otherETag}, func(ctx context.Context, _ sinks.BlobStore, s sinks.SignalStore) error {
+			return s.Trim(ctx, 2)
+		}},
+		{"append", rule{method: "LIST", do: noKeys}, func(ctx context.Context, _ sinks.BlobStore, s sinks.SignalStore) error {
+			return s.Append(ctx, series(4, 5))
+		}},
+		{"read", rule{method: "GET", begin: "/signals/", do: answer(404, "NoSuchKey")}, func(ctx context.Context, _ sinks.BlobStore, s sinks.SignalStore) error {
+			_, err := s.Read(ctx, 0, 10)
+			return err
+		}},
+	} {
+		fake, place := fakePlace(t)
+		p := newProxy(t, fake)
+		ctx := t.Context()
+		b, s := openBlobs(t, placeOn(p.URL)), openSignals(t, placeOn(p.URL))
+		must(t, openSignals(t, place).Append(ctx, series(1, 3)))
+		p.arm(&c.rule)
+		if err := c.call(ctx, b, s); err == nil {
+			t.Errorf("%s: no error", c.what)
+		}
+		p.arm(nil)
+		must(t, errors.Join(c.call(ctx, b, s), sinks.Verify(ctx, s)))
+	}
+	// What a server shows late is waited for.
+	fake, place := fakePlace(t)
+	p := newProxy(t, fake)
+	s := openSignals(t, placeOn(p.URL))
+	must(t, openSignals(t, place).Append(t.Context(), series(1, 3)))
+	p.arm(&rule{method: "LIST", times: 2, do: noKeys})
+	must(t, s.Append(t.Context(), series(4, 5)))
+	wantLog(t, s, series(1, 5))
+}
+
+// TestExchangedObject: an object that is sound in itself, but belongs to another log, is not taken for one of this log.
+func TestExchangedObject(t *testing.T) {
+	fake, place := fakePlace(t)
+	ctx := t.Context()
+	s, other := openSignals(t, place), openSignals(t, strings.Replace(place, "/place", "/other", 1))
+	for n := uint64(1); n <= 9; n += 3 {
+		must(t, errors.Join(s.Append(ctx, series(n, n+2)), other.Append(ctx, series(2*n, 2*n+1))))
+	}
+	must(t, sinks.Verify(ctx, s))
+	const second = "/signals/fffffffffffffffd"
+	fake.objects["place"+second] = fake.objects["other"+second]
+	cold := openSignals(t, place)
+	_, read := cold.Read(ctx, 0, 100)
+	_, newest := cold.ReadNewest(ctx, 0, 100)
+	for what, err := range map[string]error{"read": read, "read newest": newest, "verify": sinks.Verify(ctx, cold)} {
+		wantErr(t, what, err, sinks.ErrCorrupt)
 	}
 }
 

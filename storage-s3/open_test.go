@@ -3,11 +3,15 @@ package s3store_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/minio/minio-go/v7"
@@ -104,6 +108,58 @@ func TestRefusedPlaces(t *testing.T) {
 	cancel()
 	_, err = s3store.OpenBlobs(over, "bucket", "", &s3store.Options{Endpoint: "http://127.0.0.1:1"})
 	wantErr(t, "a context that is over", err, context.Canceled)
+}
+
+// TestNoCredentials: who is refused for want of credentials learns that there are none.
+func TestNoCredentials(t *testing.T) {
+	refuse := httptestServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(w, 403, "AccessDenied") }))
+	for name, c := range map[string]*credentials.Credentials{
+		"none":  credentials.NewStatic("", "", "", credentials.SignatureAnonymous),
+		"wrong": credentials.NewStaticV4("key", "secret", ""),
+	} {
+		_, err := s3store.OpenBlobs(t.Context(), fakeBucket, "", &s3store.Options{Endpoint: refuse, Credentials: c})
+		wantErr(t, name, err, sinks.ErrDenied)
+		if err == nil || strings.Contains(err.Error(), "no credentials were found") != (name == "none") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestConnections: a store that is closed keeps none.
+func TestConnections(t *testing.T) {
+	setCredentials(t)
+	changed := make(chan int, 1000)
+	open := 0
+	var mu sync.Mutex
+	server := httptest.NewUnstartedServer(newFake())
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch state {
+		case http.StateNew:
+			open++
+		case http.StateClosed:
+			open--
+		default:
+			return
+		}
+		changed <- open
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	b, s := openBlobs(t, placeOn(server.URL)), openSignals(t, placeOn(server.URL))
+	must(t, errors.Join(put(t.Context(), b, "a", nil), s.Append(t.Context(), series(1, 3)), b.Close(), s.Close()))
+	patience := time.After(30 * time.Second)
+	for {
+		select {
+		case n := <-changed:
+			if n == 0 && len(changed) == 0 {
+				return
+			}
+		case <-patience:
+			t.Fatal("connections are still open")
+		}
+	}
 }
 
 // TestRefusedByServer: wrong credentials and a wrong region are told apart from everything else.

@@ -26,7 +26,7 @@ type proxy struct {
 
 type stalledKey struct{}
 
-// A rule spoils requests of a method, or LIST, whose key begins and ends as given.
+// A rule spoils requests of a method, or LIST, or of all, whose key has a part and an end as given.
 type rule struct {
 	method, begin, end string
 	times              int // how many of them; 0 means all
@@ -81,7 +81,7 @@ func (p *proxy) match(r *http.Request) action {
 	if r.URL.Query().Has("list-type") {
 		method, key = "LIST", ""
 	}
-	if p.rule == nil || method != p.rule.method || !strings.Contains(key, p.rule.begin) || !strings.HasSuffix(key, p.rule.end) ||
+	if p.rule == nil || p.rule.method != "" && p.rule.method != method || !strings.Contains(key, p.rule.begin) || !strings.HasSuffix(key, p.rule.end) ||
 		p.rule.times > 0 && p.rule.hits == p.rule.times {
 		return nil
 	}

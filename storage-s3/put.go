@@ -44,7 +44,7 @@ func (b *bucket) put(ctx context.Context, key string, content *body, c condition
 			return inDoubt(doubt, ctx.Err())
 		}
 		if verdict == unsure || verdict == lost {
-			owner, question := b.owner(ctx, key, c, writer, verdict)
+			owner, errOwner := b.owner(ctx, key, c, writer, verdict)
 			switch {
 			case owner == ours:
 				return nil
@@ -52,7 +52,7 @@ func (b *bucket) put(ctx context.Context, key string, content *body, c condition
 				return errLost
 			case owner == nobodyKnows && verdict == lost:
 				// Who refused may have repeated the request and refused the repetition.
-				return inDoubt(question, question)
+				return inDoubt(errOwner, errOwner)
 			}
 		}
 		if verdict == refused || attempt == b.attempts {

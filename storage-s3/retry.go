@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -60,6 +61,26 @@ func (b *bucket) tryWrite(ctx context.Context, allow func(context.Context) error
 		return err
 	})
 	return inDoubt(doubt, err)
+}
+
+// A contest is what a caller is in who begins anew whenever somebody else was faster. That goes on only as long as there is
+// somebody else: a server may refuse without showing who was faster, or show it later.
+type contest struct {
+	begun bool
+	round uint64
+	lost  int // without a change
+}
+
+// again is called before each round, which is numbered by what others change.
+func (c *contest) again(ctx context.Context, attempts int, round uint64) error {
+	if !c.begun || c.round != round {
+		*c = contest{begun: true, round: round}
+		return nil
+	}
+	if c.lost++; c.lost == attempts {
+		return errors.New("the server refuses as if somebody else had written, and shows nothing of it")
+	}
+	return pause(ctx, c.lost)
 }
 
 // stop is an error that try does not repeat.

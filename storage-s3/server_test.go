@@ -117,8 +117,8 @@ func TestServerRestart(t *testing.T) {
 	const restarts, size = 5, 20
 	var confirmed []string
 	var last uint64
-	stop := make(chan struct{})
-	done := make(chan error)
+	stop, progress := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
 	s, b := openSignals(t, u.String()), openBlobs(t, u.String())
 	go func() {
 		defer close(done)
@@ -126,6 +126,7 @@ func TestServerRestart(t *testing.T) {
 			select {
 			case <-stop:
 				return
+			case progress <- struct{}{}:
 			default:
 			}
 			batch := series(last+1, last+size)
@@ -144,6 +145,11 @@ func TestServerRestart(t *testing.T) {
 		}
 	}()
 	for range restarts {
+		select {
+		case <-progress: // something was written since
+		case err := <-done:
+			t.Fatal(err)
+		}
 		out, err := exec.CommandContext(ctx, "sh", "-c", command).CombinedOutput()
 		if err != nil {
 			t.Fatalf("restart: %v: %s", err, out)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
@@ -22,9 +23,10 @@ type signalStore struct {
 	dir string // of the keys
 
 	turn chan struct{} // holds one token, for who writes; a channel, so that waiting ends with the context
-	// The rest belongs to who has the turn.
-	last  *view // the log after this handle's last append; nil when that does not help the next one
-	fence bool  // the lease was taken, and no object behind the others' marks that yet
+	// It belongs to who has the turn.
+	last *view // the log after this handle's last append; nil when that does not help the next one
+
+	excluded atomic.Uint64 // the Since of the state before this handle's last append
 
 	mu      sync.Mutex
 	headers map[uint64]header // by ordinal
@@ -125,6 +127,7 @@ func (s *signalStore) look(ctx context.Context) (*view, error) {
 
 // newest returns the header of the newest object.
 func (s *signalStore) newest(ctx context.Context) (header, error) {
+	var race contest
 	for {
 		var ordinal uint64
 		err := s.bucket.list(ctx, s.dir, "", 10, func(key string, _ int64) bool {
@@ -134,6 +137,9 @@ func (s *signalStore) newest(ctx context.Context) (header, error) {
 			}
 			return !ours
 		})
+		if err == nil {
+			err = race.again(ctx, s.bucket.attempts, ordinal)
+		}
 		if err != nil || ordinal == 0 {
 			return header{}, err
 		}

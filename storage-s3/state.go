@@ -29,6 +29,7 @@ type state struct {
 	Process    string `json:"process,omitempty"`
 	Handle     string `json:"handle,omitempty"`
 	TTL        int64  `json:"ttl_ms,omitempty"`
+	Since      uint64 `json:"since,omitempty"` // the revision that took it when nobody held it
 
 	// The low end of a log of signals.
 	Trimmed uint64 `json:"trimmed,omitempty"` // signals up to this sequence are gone
@@ -105,8 +106,12 @@ func (c *control) store(ctx context.Context, read *version, s state) error {
 
 // change replaces the state by what f makes of it, as often as others come first. What f returns as an error ends it.
 func (c *control) change(ctx context.Context, f func(v *version) (changed bool, err error)) error {
+	var race contest
 	for {
 		v, err := c.load(ctx)
+		if err == nil {
+			err = race.again(ctx, c.bucket.attempts, v.Revision)
+		}
 		if err != nil {
 			return err
 		}

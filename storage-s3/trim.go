@@ -18,8 +18,9 @@ func (s *signalStore) Trim(ctx context.Context, through uint64) error {
 func (s *signalStore) cut(ctx context.Context, choose func(v *view) (through uint64, err error), done func()) error {
 	return s.alone(ctx, func() error {
 		return s.settled(ctx, func() error {
+			var race contest
 			for {
-				first, err := s.cutOnce(ctx, choose, done)
+				first, err := s.cutOnce(ctx, &race, choose, done)
 				if err == nil {
 					return s.clean(ctx, first)
 				}
@@ -32,10 +33,13 @@ func (s *signalStore) cut(ctx context.Context, choose func(v *view) (through uin
 }
 
 // cutOnce moves the low end of the log. It returns the oldest object that is left; errLost means that others were first.
-func (s *signalStore) cutOnce(ctx context.Context, choose func(v *view) (uint64, error), done func()) (first uint64, err error) {
+func (s *signalStore) cutOnce(ctx context.Context, race *contest, choose func(v *view) (uint64, error), done func()) (first uint64, err error) {
 	v, err := s.look(ctx)
 	if err == nil {
 		err = s.allows(v.version)
+	}
+	if err == nil {
+		err = race.again(ctx, s.bucket.attempts, v.Revision)
 	}
 	if err != nil {
 		return 0, err
