@@ -38,6 +38,7 @@ type inserter struct {
 	statements map[string]driver.Stmt
 	args       [longColumns * mostRows]driver.NamedValue
 	rows       [mostRows]row
+	times      timeText
 }
 
 func (i *inserter) close() {
@@ -77,7 +78,7 @@ func (i *inserter) insert(tx *Tx, conn any, batch []sinks.Signal) (bytes int64, 
 		n := insertSizes[size]
 		long := false
 		for k := range rest[:n] {
-			if err := newRow(&rest[k], &i.rows[k]); err != nil {
+			if err := newRow(&rest[k], &i.rows[k], &i.times); err != nil {
 				return 0, err
 			}
 			bytes += i.rows[k].bytes()

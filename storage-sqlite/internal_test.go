@@ -27,6 +27,7 @@ func TestVersionGate(t *testing.T) {
 
 func TestTimesAreFixedWidth(t *testing.T) {
 	before := ""
+	var one timeText // for all, as for a batch
 	for _, at := range []time.Time{
 		time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
@@ -38,6 +39,11 @@ func TestTimesAreFixedWidth(t *testing.T) {
 		got := formatTime(at)
 		if want := at.UTC().Format(timeLayout); got != want || len(got) != len(timeLayout) || got <= before {
 			t.Errorf("%v: %s after %s, want %s", at, got, before, want)
+		}
+		for _, near := range []time.Time{at, at.Add(1), at.Add(-time.Second), at.Local()} {
+			if want := near.UTC().Format(timeLayout); near.Year() > 0 && near.UTC().Year() < 10_000 && one.format(near) != want {
+				t.Errorf("%v in a batch: %s, want %s", near, one.format(near), want)
+			}
 		}
 		before = got
 	}

@@ -30,10 +30,10 @@ type row struct {
 	checksum      int64
 }
 
-func newRow(s *sinks.Signal, r *row) error {
+func newRow(s *sinks.Signal, r *row, w *timeText) error {
 	*r = row{
 		id: int64(s.Sequence), operation: int64(s.Operation), name: s.Name, key: s.Key,
-		timestamp: formatTime(s.Time), data: s.Data,
+		timestamp: w.format(s.Time), data: s.Data,
 	}
 	if len(s.Path) > 0 {
 		path, err := encodePath(s.Path)
@@ -94,21 +94,24 @@ func (r *row) signal() (sinks.Signal, error) {
 	return s, nil
 }
 
-// formatTime is t.UTC().Format(timeLayout) in a third of its time; years 1 to 9999 only.
-func formatTime(t time.Time) string {
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	b := []byte("0000-00-00T00:00:00.000000000Z")
-	digits(b[0:4], year)
-	digits(b[5:7], int(month))
-	digits(b[8:10], day)
-	digits(b[11:13], hour)
-	digits(b[14:16], minute)
-	digits(b[17:19], second)
-	digits(b[20:29], t.Nanosecond())
-	return string(b)
+// A timeText formats times. It remembers the last second: signals of a batch are seldom far apart.
+type timeText struct {
+	second int64
+	text   [len(timeLayout)]byte // empty: none yet
 }
+
+// format is t.UTC().Format(timeLayout) in a fraction of its time; years 1 to 9999 only.
+func (w *timeText) format(t time.Time) string {
+	if second := t.Unix(); second != w.second || w.text[0] == 0 {
+		w.second = second
+		t.UTC().AppendFormat(w.text[:0], timeLayout)
+	}
+	digits(w.text[20:29], t.Nanosecond())
+	return string(w.text[:])
+}
+
+// formatTime formats a single time.
+func formatTime(t time.Time) string { return new(timeText).format(t) }
 
 func digits(b []byte, n int) {
 	for i := len(b) - 1; i >= 0; i-- {

@@ -77,12 +77,13 @@ func verifySignals(ctx context.Context, tx *sql.Tx) error {
 	defer func() { _ = rows.Close() }()
 	var found sinks.SignalStat
 	var r row
+	var times timeText
 	for rows.Next() {
 		signal, err := scanRow(rows)
 		if err != nil {
 			return err
 		}
-		if err := newRow(&signal, &r); err != nil {
+		if err := newRow(&signal, &r, &times); err != nil {
 			return err
 		}
 		found.Last = signal.Sequence
