@@ -193,7 +193,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 	n, err := b.content.Read(p)
 	b.left -= int64(n)
 	_, _ = b.sum.Write(p[:n]) // a checksum takes everything
-	ended := err == io.EOF    //nolint:errorlint // a wrapped EOF is a failure
+	ended := err == io.EOF    // a wrapped one is a failure
 	switch {
 	case b.left == 0 && (ended || err == nil && n > 0):
 		if b.sum.Sum32() != b.want {

@@ -27,7 +27,7 @@ type bucket struct {
 }
 
 func newBucket(name, prefix string, given *Options) (*bucket, error) {
-	o, err := given.check()
+	o, err := checked(given)
 	if err != nil {
 		return nil, err
 	}

@@ -175,7 +175,7 @@ func FuzzOrdinalName(f *testing.F) {
 		if n, ok := parseOrdinal(name); ok && (n == 0 || ordinalName(n) != name) {
 			t.Errorf("%q is %d", name, n)
 		}
-		if ordinal = ordinal & math.MaxInt64; ordinal == 0 {
+		if ordinal &= math.MaxInt64; ordinal == 0 {
 			return
 		}
 		if n, ok := parseOrdinal(ordinalName(ordinal)); !ok || n != ordinal {
@@ -230,13 +230,26 @@ func TestJudge(t *testing.T) {
 		{transport(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}), refused},
 		{transport(errors.New("http: server gave HTTP response to HTTPS client")), refused},
 		{transport(errors.New("Connection closed by foreign host http://h/b/k. Retry again.")), unsure},
-		{io.ErrUnexpectedEOF, unsure}, {errNoETag, unsure}, {stop{sinks.ErrLeased}, refused},
-		{reply(412, "PreconditionFailed"), lost}, {reply(412, "412 Precondition Failed"), lost},
-		{reply(503, "SlowDown"), transient}, {reply(503, "503 Service Unavailable"), unsure}, {reply(500, "InternalError"), unsure},
-		{reply(409, "ConditionalRequestConflict"), transient}, {reply(429, "429 Too Many Requests"), transient}, {reply(408, ""), transient},
-		{reply(400, "EntityTooLarge"), refused}, {reply(403, "AccessDenied"), refused}, {reply(404, "NoSuchKey"), refused},
-		{reply(301, "PermanentRedirect"), refused}, {reply(501, "NotImplemented"), refused}, {reply(507, "XMinioStorageFull"), refused},
-		{reply(0, "InternalError"), unsure}, {reply(200, "200 OK"), unsure}, {reply(0, "SlowDown"), transient},
+		{io.ErrUnexpectedEOF, unsure},
+		{errNoETag, unsure},
+		{stop{sinks.ErrLeased}, refused},
+		{reply(412, "PreconditionFailed"), lost},
+		{reply(412, "412 Precondition Failed"), lost},
+		{reply(503, "SlowDown"), transient},
+		{reply(503, "503 Service Unavailable"), unsure},
+		{reply(500, "InternalError"), unsure},
+		{reply(409, "ConditionalRequestConflict"), transient},
+		{reply(429, "429 Too Many Requests"), transient},
+		{reply(408, ""), transient},
+		{reply(400, "EntityTooLarge"), refused},
+		{reply(403, "AccessDenied"), refused},
+		{reply(404, "NoSuchKey"), refused},
+		{reply(301, "PermanentRedirect"), refused},
+		{reply(501, "NotImplemented"), refused},
+		{reply(507, "XMinioStorageFull"), refused},
+		{reply(0, "InternalError"), unsure},
+		{reply(200, "200 OK"), unsure},
+		{reply(0, "SlowDown"), transient},
 	} {
 		if got := judge(c.err); got != c.want {
 			t.Errorf("%v: %d, want %d", c.err, got, c.want)
@@ -263,8 +276,20 @@ func TestPlan(t *testing.T) {
 		wanted int
 		want   int
 	}{
-		{run{1, 9}, 1, 1}, {run{1, 9}, 2, 2}, {run{1, 9}, 16, 4}, {run{4, 9}, 16, 2}, {run{6, 9}, 16, 1}, {run{7, 9}, 16, 1}, {run{8, 9}, 16, 1},
-		{run{9, 1}, 16, 1}, {run{8, 1}, 16, 1}, {run{5, 1}, 4, 4}, {run{4, 1}, 16, 4}, {run{5, 3}, 16, 3}, {run{3, 1}, 16, 3}, {run{2, 2}, 16, 1},
+		{run{1, 9}, 1, 1},
+		{run{1, 9}, 2, 2},
+		{run{1, 9}, 16, 4},
+		{run{4, 9}, 16, 2},
+		{run{6, 9}, 16, 1},
+		{run{7, 9}, 16, 1},
+		{run{8, 9}, 16, 1},
+		{run{9, 1}, 16, 1},
+		{run{8, 1}, 16, 1},
+		{run{5, 1}, 4, 4},
+		{run{4, 1}, 16, 4},
+		{run{5, 3}, 16, 3},
+		{run{3, 1}, 16, 3},
+		{run{2, 2}, 16, 1},
 	} {
 		if n, err := s.plan(t.Context(), c.r, 0, c.wanted, sizes); n != c.want || err != nil {
 			t.Errorf("of %v, at most %d: %d, %v; want %d", c.r, c.wanted, n, err, c.want)

@@ -74,7 +74,8 @@ const (
 	maxPrefix = 256
 )
 
-func (given *Options) check() (Options, error) {
+// checked returns the options that a store works with.
+func checked(given *Options) (Options, error) {
 	var o Options
 	if given != nil {
 		o = *given

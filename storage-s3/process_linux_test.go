@@ -17,9 +17,13 @@ func TestGone(t *testing.T) {
 		p    process
 		want bool
 	}{
-		{"this store", me, false}, {"a store of this process that was closed", closed, true},
-		{"somebody elsewhere", elsewhere, false}, {"somebody unknown", nobody, false}, {"a number that was given again", other, me.host != ""},
-		{"no process", process{host: me.host, id: "x@y"}, false}, {"a number beyond all", process{host: me.host, id: "99999999@1"}, true},
+		{"this store", me, false},
+		{"a store of this process that was closed", closed, true},
+		{"somebody elsewhere", elsewhere, false},
+		{"somebody unknown", nobody, false},
+		{"a number that was given again", other, me.host != ""},
+		{"no process", process{host: me.host, id: "x@y"}, false},
+		{"a number beyond all", process{host: me.host, id: "99999999@1"}, true},
 	} {
 		if got := c.p.gone(); got != c.want {
 			t.Errorf("%s: gone is %v", c.name, got)
