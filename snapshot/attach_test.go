@@ -203,9 +203,9 @@ func (r rollups) answers(t *testing.T, from, to time.Time) string {
 	return text + fmt.Sprintf("%d %d %d", counted.Value, counted.Events+counted.Older, counted.Unfolded)
 }
 
-// TestParity07Case44_RollupsThroughRestore: what rollups say of all time is the same before and behind restarts, although
+// TestParity44_RollupsThroughRestore: what rollups say of all time is the same before and behind restarts, although
 // most events have left; and it is right.
-func TestParity07Case44_RollupsThroughRestore(t *testing.T) {
+func TestParity44_RollupsThroughRestore(t *testing.T) {
 	for _, partitions := range []int{1, 3} {
 		var p place
 		o := keyed(partitions)

@@ -65,7 +65,7 @@ func TestShutdownOfAHungStore(t *testing.T) {
 				if !errors.Is(u, context.DeadlineExceeded) && !errors.Is(u, context.Canceled) {
 					t.Error(u)
 				}
-				if again := s.Close(); again != s.result { //nolint:errorlint // the very same
+				if again := s.Close(); again != s.result {
 					t.Error(again)
 				}
 				fails(t, s.Save(t.Context()), ErrClosed)

@@ -20,14 +20,17 @@
 //
 // # Progress
 //
-// Appenders never wait for a snapshot. It reads a pinned cut; a writer that has stalled between reserving and publishing
-// makes the snapshot end before its event, never fail. While a snapshot is being written, events that leave the store
-// stay in memory, at most what the cut holds.
+// Appenders never wait for a snapshot. It reads pinned cuts; a writer that has stalled between reserving and publishing
+// makes the snapshot end before its event, never fail. Until the events of a partition are encoded, those that leave the
+// store stay in memory, at most what the store held when the snapshot began. Beside them a snapshot takes a few megabytes
+// for each of MaxConcurrent, and the manifest. The next snapshot waits for the one before; Save is safe at any time.
 //
 // # Restoring
 //
 // Open restores the newest snapshot that is whole. One with a damaged or missing part is skipped for the one before, and
-// the Report says so; nothing is deleted then. If there are snapshots and none is whole, Open fails.
+// the Report says so; nothing is deleted then. If there are snapshots and none is whole, Open fails. It fails, too, and
+// goes back to nothing older, on any doubt: a store of blobs that cannot be reached, a newer format, another Schema, a
+// codec that cannot read what is whole.
 //
 // The epoch of the store goes on only if the snapshot is final, taken by Close, and nobody has opened it since. Otherwise
 // events may have been appended that no snapshot has, and a new epoch begins: sequences go on from where the snapshot
@@ -35,5 +38,6 @@
 //
 // # Loss
 //
-// What was appended after the last snapshot is lost in a crash: Stats.AtRisk events, no older than Stats.Age.
+// What was appended after the last snapshot is lost in a crash: Stats.AtRisk events, no older than Stats.Age. Whatever else
+// happened to the store since then is undone: Clear, Purge, partitions that were added or removed, new limits and names.
 package snapshot

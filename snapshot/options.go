@@ -29,8 +29,10 @@ type Options[E any] struct {
 	Compression Compression // of what is written
 	Schema      uint32      // version of E, for people to count up; a snapshot of another one is refused
 
-	// What starts a snapshot: time, or so many events appended since the last one, whatever comes first. 0 is off. If both
-	// are 0, both have their defaults. Manual turns both off: there are snapshots by Save and at the end only.
+	// What starts a snapshot: time, or so many events appended since the last one, whatever comes first; the events are looked
+	// at 20 times a second, more rarely if there are very many partitions. 0 is off. If both are 0, both have their
+	// defaults. Manual turns both off: there are snapshots by Save and at the end only. Nothing is written if nothing has
+	// changed.
 	Interval  time.Duration
 	MinEvents int
 	Manual    bool
@@ -38,13 +40,14 @@ type Options[E any] struct {
 	Keep          int           // snapshots that are kept; 0 means DefaultKeep
 	MaxConcurrent int           // objects encoded and written at once; 0 means DefaultMaxConcurrent
 	MaxPending    int           // partitions that one snapshot takes on; others wait for the next one, are counted, and then come first. 0: all
-	MaxAttempts   int           // tries to write a blob; 0 means DefaultMaxAttempts
-	Backoff       Backoff       // pauses between them
-	NoFinal       bool          // take no snapshot at the end
-	FinalTimeout  time.Duration // limit of the end; 0 means DefaultFinalTimeout
+	MaxAttempts   int           // tries of each step of a snapshot; 0 means DefaultMaxAttempts
+	Backoff       Backoff       // pauses between them, and behind a snapshot that failed
+	NoFinal       bool          // take no snapshot at the end; then Close says nothing of events at risk
+	FinalTimeout  time.Duration // limit of Close; 0 means DefaultFinalTimeout
 
 	// A Saver holds the lease of its place, if the store of blobs has leases, or the one that is given here, which
-	// several Savers of one place may share and the caller closes. NoLease does without.
+	// several Savers of one place may share, each under a Name of its own, and the caller closes behind them. NoLease does
+	// without; then two Savers of one Name notice each other (ErrConflict), but are not kept apart.
 	Lease   *sinks.Lease
 	Owner   string // in the lease, for people
 	NoLease bool
@@ -53,7 +56,7 @@ type Options[E any] struct {
 	Forget  []string // sections of a restored snapshot that nobody needs any more; see Saver.Attach
 
 	Observer Observer         // told of operations; nil: nobody
-	Progress func(Progress)   // called by the worker now and then; it must not block
+	Progress func(Progress)   // called now and then, one call at a time; it must not block, nor use the Saver
 	Logger   *slog.Logger     // nil means silence
 	Clock    func() time.Time // nil means time.Now
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-func TestParity07Case54_BadOptions(t *testing.T) {
+func TestParity54_BadOptions(t *testing.T) {
 	var p place
 	blobs := p.handle(t)
 	lease, err := sinks.Hold(t.Context(), p.handle(t), sinks.Claim{})
@@ -77,7 +77,7 @@ type nameless struct{ Codec[trade] }
 
 func (nameless) Name() string { return "" }
 
-func TestParity07Case54_Defaults(t *testing.T) {
+func TestParity54_Defaults(t *testing.T) {
 	o := Options[trade]{}
 	o.setDefaults()
 	if o.Name != "store" || o.Codec.Name() != "json" || o.Interval != 5*time.Minute || o.MinEvents != 100_000 || o.Keep != 3 ||
@@ -94,7 +94,7 @@ func TestParity07Case54_Defaults(t *testing.T) {
 	must(t, s.Close()) // needs nothing more
 }
 
-func TestParity07Case55_OffAndOn(t *testing.T) {
+func TestParity55_OffAndOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		s := open(t, p.handle(t), keyed(2), manual())

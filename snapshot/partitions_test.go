@@ -199,7 +199,7 @@ func TestLanesComeBack(t *testing.T) {
 	same(t, "incremental", s.Stats().Events < 500, true)
 }
 
-func TestParity07Case73_ExplicitPlacementThroughRestore(t *testing.T) {
+func TestParity73_ExplicitPlacementThroughRestore(t *testing.T) {
 	var p place
 	s := open(t, p.handle(t), keyed(4), manual())
 	added, err := s.Store().AddPartition(core.PartitionOptions{Capacity: 100})
@@ -430,7 +430,7 @@ func TestWhollyDiscarded(t *testing.T) {
 	same(t, "restored", content(t, s.Store()), want)
 }
 
-func TestParity07Case71_SavesUnderAProducer(t *testing.T) {
+func TestParity71_SavesUnderAProducer(t *testing.T) {
 	var p place
 	o := core.Options[trade]{Capacity: 512, Time: tradeTime}
 	s := open(t, p.handle(t), o, manual())

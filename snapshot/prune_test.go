@@ -36,7 +36,7 @@ func history(t *testing.T, n int) *place {
 	return p
 }
 
-func TestParity07Case58_Prune(t *testing.T) {
+func TestParity58_Prune(t *testing.T) {
 	p := history(t, 7)
 	foreign := []string{"store/manifests/readme", "store/objects/0000000000000001.tmp", "store/notes", "other/manifests/0000000000000001"}
 	for _, name := range foreign {
@@ -257,7 +257,7 @@ func TestVerifyBesideASaver(t *testing.T) {
 	same(t, "snapshots", len(r.v.Snapshots), 0)
 }
 
-func TestParity07Case60_Names(t *testing.T) {
+func TestParity60_Names(t *testing.T) {
 	var p place
 	for name, want := range map[string]error{
 		"orders": nil, "a.b-c_9": nil, "..": ErrOption, "a/b": ErrOption, "with space": ErrOption, "../x": ErrOption, "/x": ErrOption,
@@ -295,7 +295,7 @@ func TestParity07Case60_Names(t *testing.T) {
 	fails(t, err, faultstore.ErrInjected)
 }
 
-func TestParity07Case59_NothingTemporary(t *testing.T) {
+func TestParity59_NothingTemporary(t *testing.T) {
 	var p place
 	o := manual()
 	o.NoLease = true

@@ -17,7 +17,7 @@ import (
 	"github.com/ephemera-go/ephemera/sinks/faultstore"
 )
 
-func TestParity07Case61_Restore(t *testing.T) {
+func TestParity61_Restore(t *testing.T) {
 	var p place
 	o := keyed(4)
 	o.MaxKeys = 100
@@ -62,7 +62,7 @@ func numbersOf(t testing.TB, s *core.Store[trade], partition int) (list []int) {
 	return list
 }
 
-func TestParity07Case61_WrongSchema(t *testing.T) {
+func TestParity61_WrongSchema(t *testing.T) {
 	for what, change := range map[string]func(*Options[trade]){
 		"schema": func(o *Options[trade]) { o.Schema = 2 },
 		"codec":  func(o *Options[trade]) { o.Codec = JSON[trade]() },
@@ -346,7 +346,7 @@ func TestLoadBesideASaver(t *testing.T) {
 	}
 }
 
-func TestParity07Case74_TwoRestarts(t *testing.T) {
+func TestParity74_TwoRestarts(t *testing.T) {
 	var p place
 	cases := func(end func(*Saver[trade])) {
 		s := open(t, p.handle(t), keyed(2), manual())
@@ -394,7 +394,7 @@ func TestDefectD04_SnapshotsNeverLoseToOlderOnes(t *testing.T) {
 	}
 }
 
-func TestParity07Case75_ForeignNames(t *testing.T) {
+func TestParity75_ForeignNames(t *testing.T) {
 	p := growingPlace(t)
 	for _, name := range []string{
 		"readme", "store", "store/readme", "store/manifests/readme", "store/manifests/0000000000000009.tmp", "store/manifests/9",

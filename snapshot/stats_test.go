@@ -11,7 +11,7 @@ import (
 	"github.com/ephemera-go/ephemera/core"
 )
 
-func TestParity07Case57_FewAtATime(t *testing.T) {
+func TestParity57_FewAtATime(t *testing.T) {
 	var p place
 	o := manual()
 	o.MaxPending = 2
@@ -92,7 +92,7 @@ func TestPostponedAreMadeUpFor(t *testing.T) {
 	})
 }
 
-func TestParity07Case62_FinalSnapshot(t *testing.T) {
+func TestParity62_FinalSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		o := manual()
@@ -162,7 +162,7 @@ func openCutsOf(s *core.Store[trade]) map[int]int {
 	return open
 }
 
-func TestParity07Case63_Stats(t *testing.T) {
+func TestParity63_Stats(t *testing.T) {
 	var p place
 	clock := newClock()
 	o := manual()
@@ -297,4 +297,31 @@ func TestManyPartitions(t *testing.T) {
 	if len(u) > 200 {
 		t.Error(u)
 	}
+}
+
+// TestParity66_IdleSaverChangesNoAppend: a Saver that waits takes no part in appends, and makes none of them allocate.
+func TestParity66_IdleSaverChangesNoAppend(t *testing.T) {
+	appends := func(s *core.Store[trade]) float64 {
+		fill(t, s, 0, 4096)
+		e := nth(1)
+		return testing.AllocsPerRun(20_000, func() { _, _ = s.Append(e) })
+	}
+	o := core.Options[trade]{Capacity: 1024}
+	plain, err := core.New(o)
+	must(t, err)
+	defer plain.Close()
+	want := appends(plain)
+
+	var p place
+	so := manual()
+	so.Manual, so.Interval, so.MinEvents = false, time.Hour, 1<<30
+	s := open(t, p.handle(t), o, so)
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(context.Background()) }()
+	if got := appends(s.Store()); got > want {
+		t.Errorf("%v allocations an append, %v without", got, want)
+	}
+	same(t, "at risk", s.Stats().AtRisk, 4096+20_001)
+	must(t, s.Close())
+	must(t, <-ran)
 }

@@ -28,7 +28,7 @@ func running(t *testing.T, s *Saver[trade]) (stop func()) {
 	}
 }
 
-func TestParity07Case53_Backoff(t *testing.T) {
+func TestParity53_Backoff(t *testing.T) {
 	b := Backoff{Base: 10 * time.Millisecond, Factor: 2}
 	for range 1000 {
 		last := time.Duration(0)
@@ -112,7 +112,7 @@ func TestDefectD24_DelaysBeginAgain(t *testing.T) {
 	})
 }
 
-func TestParity07Case56_RetryAndRecover(t *testing.T) {
+func TestParity56_RetryAndRecover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		o := manual()
