@@ -69,6 +69,9 @@ func judge(err error) fate {
 	if f, known := fates[reply.Code]; known {
 		return f
 	}
+	if kinds[reply.Code] != nil {
+		return refused
+	}
 	switch status := reply.StatusCode; {
 	case status == 412:
 		return lost

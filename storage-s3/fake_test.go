@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
@@ -96,6 +98,8 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "NoSuchBucket")
 	case err != nil:
 		fail(w, http.StatusBadRequest, "IncompleteBody")
+	case r.Method == http.MethodPut && r.Header.Get("X-Amz-Checksum-Crc32c") != crc32c(body):
+		fail(w, http.StatusBadRequest, "BadDigest")
 	case len(body) > 0 && r.Header.Get("X-Amz-Content-Sha256") != hex.EncodeToString(sum[:]):
 		fail(w, http.StatusBadRequest, "XAmzContentSHA256Mismatch")
 	case r.Method == http.MethodGet && key == "":
@@ -154,6 +158,12 @@ func (s *fakeServer) put(w http.ResponseWriter, r *http.Request, key string, bod
 	}
 	s.objects[key] = o
 	w.Header().Set("ETag", o.etag)
+}
+
+// crc32c is a checksum as the header has it.
+func crc32c(body []byte) string {
+	sum := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
+	return base64.StdEncoding.EncodeToString([]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
 }
 
 func fail(w http.ResponseWriter, status int, code string) {

@@ -158,6 +158,22 @@ var readFaults = []fault{
 	always("cut before the first byte", cutReply(func(int) int { return 0 }), errPlain),
 }
 
+// keyFault is a failure to remove one key of many.
+func keyFault(code string) action {
+	return reply(func(h http.Header, _ []byte) []byte {
+		b := []byte("<DeleteResult><Error><Key>k</Key><Code>" + code + "</Code><Message>secret</Message></Error></DeleteResult>")
+		h.Set("Content-Length", itoa(len(b)))
+		return b
+	})
+}
+
+// keyFaults may happen to removals of many keys.
+var keyFaults = []fault{
+	passing("busy for one key", 2, keyFault("SlowDown")),
+	always("busy for one key always", keyFault("SlowDown"), errPlain),
+	always("denied for one key", keyFault("AccessDenied"), sinks.ErrDenied),
+}
+
 // listFaults may happen to listings.
 var listFaults = []fault{
 	passing("cut", 1, cutReply(func(n int) int { return n / 2 })),

@@ -247,6 +247,7 @@ func TestJudge(t *testing.T) {
 		{reply(301, "PermanentRedirect"), refused},
 		{reply(501, "NotImplemented"), refused},
 		{reply(507, "XMinioStorageFull"), refused},
+		{reply(0, "AccessDenied"), refused},
 		{reply(0, "InternalError"), unsure},
 		{reply(200, "200 OK"), unsure},
 		{reply(0, "SlowDown"), transient},

@@ -138,7 +138,7 @@ var operations = []operation{
 		},
 	},
 	{
-		"trim, cleaning", removes, with(nil),
+		"trim, cleaning", removes, with(keyFaults),
 		rule{method: "POST"},
 		func(p *faultPlace, ctx context.Context) error { return p.signals.Trim(ctx, 7) },
 		func(p *faultPlace, _ error) error {

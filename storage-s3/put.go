@@ -3,6 +3,8 @@ package s3store
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +20,10 @@ type condition struct {
 }
 
 var ifAbsent = condition{}
+
+// headerCRC is no metadata, in spite of where the SDK wants it: servers that know it compare it with the body, and Amazon
+// S3 insists on it where objects are locked.
+const headerCRC = "x-amz-checksum-crc32c"
 
 var errNoETag = errors.New("the reply is not one to an upload")
 
@@ -66,7 +72,10 @@ func (b *bucket) put(ctx context.Context, key string, content *body, c condition
 
 func (b *bucket) putOnce(ctx context.Context, key string, content *body, c condition, writer string) error {
 	o := minio.PutObjectOptions{
-		UserMetadata: map[string]string{metaWriter: writer, metaCRC: fmt.Sprintf("%08x", content.crc)},
+		UserMetadata: map[string]string{
+			metaWriter: writer, metaCRC: fmt.Sprintf("%08x", content.crc),
+			headerCRC: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, content.crc)),
+		},
 		// The checksum of the whole body is in the signature already.
 		DisableContentSha256: true,
 	}
