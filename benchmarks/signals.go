@@ -21,7 +21,7 @@ type Signals struct {
 
 // otherHeap is what else the process holds, as a service does. In the few MB of a small window alone, the collector would
 // run all the time and decide every figure.
-const otherHeap = 32 << 20
+const otherHeap = 64 << 20
 
 // NewSignals makes a window of n signals, all of one of 1,000 names in random order.
 func NewSignals(n int) *Signals {

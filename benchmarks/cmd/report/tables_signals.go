@@ -30,7 +30,7 @@ func signalTables() []table {
 	}{{"10,000", 10_000}, {"1,000,000", 1_000_000}} {
 		list = append(list, senseTable("Sensing "+size.name+" signals", perOp, size.n,
 			"Time of collecting the signals that a pattern covers, of 1,000 names, beside loops over a slice of the same signals. "+
-				"The loop that is sized knows beforehand how many it will find. 32 MiB of other data keep the collector from "+
+				"The loop that is sized knows beforehand how many it will find. 64 MiB of other data keep the collector from "+
 				"deciding the figures."))
 	}
 	list = append(list, senseTable("Garbage of sensing 10,000 signals", bytesOp, 10_000, "Allocated bytes of the same."))
