@@ -36,6 +36,7 @@ type attachments[E any] struct {
 	mu       sync.Mutex
 	list     []attachment[E]
 	restored map[string][]byte // sections that wait for their part
+	loading  map[string]bool   // names of parts that are being attached
 }
 
 type attachment[E any] struct {
@@ -67,20 +68,39 @@ func (s *Saver[E]) Section(name string) (data []byte, ok bool) {
 	return bytes.Clone(data), ok
 }
 
+// add loads and enters an attachment. It calls the part without the lock, so that this may ask for other sections.
 func (a *attachments[E]) add(x attachment[E], load func([]byte) error) error {
+	data, restored, err := a.claim(x.name)
+	if err != nil {
+		return err
+	}
+	if restored {
+		err = contained(func() error { return load(data) })
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if x.name == "" || slices.ContainsFunc(a.list, func(y attachment[E]) bool { return y.name == x.name }) {
-		return fmt.Errorf("%w %q: no name, or attached already", ErrSection, x.name)
+	delete(a.loading, x.name)
+	if err != nil {
+		return fmt.Errorf("%w %q: %w", ErrSection, x.name, err)
 	}
-	if data, ok := a.restored[x.name]; ok {
-		if err := contained(func() error { return load(data) }); err != nil {
-			return fmt.Errorf("%w %q: %w", ErrSection, x.name, err)
-		}
-		delete(a.restored, x.name)
-	}
+	delete(a.restored, x.name)
 	a.list = append(a.list, x)
 	return nil
+}
+
+// claim makes sure that nobody else attaches a part of that name, and returns its section.
+func (a *attachments[E]) claim(name string) (data []byte, restored bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if name == "" || a.loading[name] || slices.ContainsFunc(a.list, func(y attachment[E]) bool { return y.name == name }) {
+		return nil, false, fmt.Errorf("%w %q: no name, or attached already", ErrSection, name)
+	}
+	if a.loading == nil {
+		a.loading = map[string]bool{}
+	}
+	a.loading[name] = true
+	data, restored = a.restored[name]
+	return data, restored, nil
 }
 
 // contained makes an error of a panic.
@@ -96,12 +116,13 @@ func contained(f func() error) (err error) {
 // sections collects what the parts save.
 func (a *attachments[E]) sections(c *cuts[E], m *Manifest) ([]Section, error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if missing := slices.Sorted(maps.Keys(a.restored)); len(missing) > 0 {
+	missing, parts := slices.Sorted(maps.Keys(a.restored)), slices.Clone(a.list)
+	a.mu.Unlock()
+	if len(missing) > 0 {
 		return nil, fmt.Errorf("%w %s: restored, and not attached; see Saver.Attach and Options.Forget", ErrSection, strings.Join(missing, ", "))
 	}
 	var list []Section
-	for _, x := range a.list {
+	for _, x := range parts {
 		s := Section{Name: x.name}
 		err := contained(func() (err error) {
 			s.Data, err = x.save(c, m)

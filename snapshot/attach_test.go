@@ -73,6 +73,7 @@ func TestAttach(t *testing.T) {
 	a.fail, a.panics = nil, true
 	fails(t, s.Save(t.Context()), ErrSection)
 	a.panics = false
+	balanced(t, s)
 	crash(t, s)
 
 	s = open(t, p.handle(t), one(), manual())
@@ -113,6 +114,38 @@ func TestAttach(t *testing.T) {
 	same(t, "sections", len(m.Sections), 2)
 	data, _ := m.section("b")
 	same(t, "anew", string(data), "anew")
+}
+
+// asking is a Part that asks for the section of another one, and attaches it.
+type asking struct {
+	textPart
+	s     *Saver[trade]
+	other *textPart
+	found string
+}
+
+func (a *asking) LoadSection([]byte) error {
+	data, _ := a.s.Section("other")
+	a.found = string(data)
+	if err := a.s.Attach(a); !errors.Is(err, ErrSection) { // itself, once more
+		return errors.New("attached while it is attached")
+	}
+	return a.s.Attach(a.other)
+}
+
+// TestPartsMayUseTheSaver while they are attached.
+func TestPartsMayUseTheSaver(t *testing.T) {
+	var p place
+	s := open(t, p.handle(t), one(), manual())
+	must(t, s.Attach(&textPart{name: "first", text: "1"}))
+	must(t, s.Attach(&textPart{name: "other", text: "2"}))
+	s = reopen(t, &p, s, one())
+	a := &asking{textPart: textPart{name: "first"}, s: s, other: &textPart{name: "other"}}
+	must(t, s.Attach(a))
+	same(t, "found", a.found, "2")
+	same(t, "loaded", a.other.loaded, []string{"2"})
+	fill(t, s.Store(), 0, 1)
+	save(t, s)
 }
 
 // TestAttachLate: a part that comes when there are snapshots already is in those that follow.

@@ -15,7 +15,8 @@ import (
 func TestJSONRoundTrip(t *testing.T) {
 	codec := JSON[note]()
 	want := []note{
-		{}, {Text: "a\nb\r\n\u2028\u2029\x00\"\\<>&\ufffd", N: math.MinInt64, F: -math.MaxFloat64, Small: 255, At: time.Unix(0, 1).UTC()},
+		{},
+		{Text: "a\nb\r\n\u2028\u2029\x00\"\\<>&\ufffd", N: math.MinInt64, F: -math.MaxFloat64, Small: 255, At: time.Unix(0, 1).UTC()},
 		{N: math.MaxInt64, F: 5e-324, Tags: map[string]string{"b": "2", "a": "1", "": ""}, List: []float32{0.1, math.MaxFloat32}},
 		{Any: map[string]any{"x": []any{1.5, "two", nil, true}}, Next: &note{Next: &note{Text: strings.Repeat("x", 100_000)}}},
 	}
@@ -94,10 +95,29 @@ func TestJSONRefuses(t *testing.T) {
 		src string
 		n   int
 	}{
-		{"", 1}, {"\n", 1}, {"{}", 1}, {"{}\n", 2}, {"{}\n{}\n", 1}, {"{}\n\n", 1}, {"{}\n{", 1}, {"{\n}\n", 1}, {"{}{}\n", 1}, {"[]\n", 1},
-		{`{"n":9223372036854775808}` + "\n", 1}, {`{"n":1.5}` + "\n", 1}, {`{"n":1e3}` + "\n", 1}, {`{"f":1e999}` + "\n", 1},
-		{`{"small":256}` + "\n", 1}, {`{"small":-1}` + "\n", 1}, {`{"text":"` + "\x01" + `"}` + "\n", 1}, {`{"at":"0000-13-01T00:00:00Z"}` + "\n", 1},
-		{strings.Repeat("[", 20_000) + "\n", 1}, {`{"any":` + strings.Repeat("[", 20_000) + "\n", 1}, {"{}\n", -1}, {"{}\n", 4}, {"{}\n", 0},
+		{"", 1},
+		{"\n", 1},
+		{"{}", 1},
+		{"{}\n", 2},
+		{"{}\n{}\n", 1},
+		{"{}\n\n", 1},
+		{"{}\n{", 1},
+		{"{\n}\n", 1},
+		{"{}{}\n", 1},
+		{"[]\n", 1},
+		{`{"n":9223372036854775808}` + "\n", 1},
+		{`{"n":1.5}` + "\n", 1},
+		{`{"n":1e3}` + "\n", 1},
+		{`{"f":1e999}` + "\n", 1},
+		{`{"small":256}` + "\n", 1},
+		{`{"small":-1}` + "\n", 1},
+		{`{"text":"` + "\x01" + `"}` + "\n", 1},
+		{`{"at":"0000-13-01T00:00:00Z"}` + "\n", 1},
+		{strings.Repeat("[", 20_000) + "\n", 1},
+		{`{"any":` + strings.Repeat("[", 20_000) + "\n", 1},
+		{"{}\n", -1},
+		{"{}\n", 4},
+		{"{}\n", 0},
 	} {
 		if got, err := codec.Decode(nil, []byte(x.src), x.n); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%.60q as %d events: %v, %v; want ErrCorrupt", x.src, x.n, got, err)

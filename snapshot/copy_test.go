@@ -35,7 +35,7 @@ func TestCopy(t *testing.T) {
 	var progress []Progress
 	file, err := filestore.OpenBlobs(t.Context(), t.TempDir(), nil)
 	must(t, err)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	done, err := Copy(t.Context(), p.handle(t), file, CopyOptions{Progress: func(p Progress) { progress = append(progress, p) }})
 	must(t, err)
 	v, err := Verify(t.Context(), p.handle(t), DefaultName, nil)
@@ -85,8 +85,13 @@ func TestCopyIsResumed(t *testing.T) {
 		rule   string
 		source bool
 	}{
-		{"*:%d error io", true}, {"*:%d+ error io", true}, {"open:%d partial 50 bytes io", true},
-		{"*:%d error full", false}, {"*:%d+ error full", false}, {"put:%d lost-reply", false}, {"put:%d partial 50 bytes", false},
+		{"*:%d error io", true},
+		{"*:%d+ error io", true},
+		{"open:%d partial 50 bytes io", true},
+		{"*:%d error full", false},
+		{"*:%d+ error full", false},
+		{"put:%d lost-reply", false},
+		{"put:%d partial 50 bytes", false},
 	} {
 		for k := 1; ; k++ {
 			target := new(place)

@@ -109,7 +109,7 @@ func TestLoadTakesNothing(t *testing.T) {
 	blobs, plan := p.faulty(t, "")
 	s, r, err := Load(t.Context(), blobs, one(), manual())
 	must(t, err)
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	if m := p.newest(t); s.Epoch() == m.Epoch || !r.NewEpoch || r.Events != 30 {
 		t.Errorf("%+v", r)
 	}

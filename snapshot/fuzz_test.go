@@ -123,7 +123,7 @@ func FuzzObject(f *testing.F) {
 func FuzzManifest(f *testing.F) {
 	m := example()
 	name := manifestName(DefaultName, m.Ordinal)
-	frames := [][]byte{m.appendHead(appendText(nil, name)), m.appendPartitions(nil), m.appendObjects(nil), m.appendLineage(nil)}
+	frames := [][]byte{m.appendHead(appendText(nil, name)), m.appendPartitions(), m.appendObjects(), m.appendLineage()}
 	for _, s := range m.Sections {
 		frames = append(frames, append(appendText(nil, s.Name), s.Data...))
 	}
@@ -283,7 +283,8 @@ type note struct {
 func FuzzJSON(f *testing.F) {
 	codec := JSON[note]()
 	events := []note{
-		{}, {Text: "line\nline \u2028 <html> grün", N: -1 << 63, F: 1e300, At: time.Unix(1, 1).UTC(), Tags: map[string]string{"a": "b"}},
+		{},
+		{Text: "line\nline \u2028 <html> grün", N: -1 << 63, F: 1e300, At: time.Unix(1, 1).UTC(), Tags: map[string]string{"a": "b"}},
 		{List: []float32{1, 2.5}, Any: []any{"x", 1.5, nil, true}, Next: &note{Small: 255}},
 	}
 	b, err := codec.Append(nil, events)

@@ -289,7 +289,7 @@ func TestManifestsThatCannotBe(t *testing.T) {
 func TestManifestFramesThatLie(t *testing.T) {
 	m := example()
 	head := m.appendHead(appendText(nil, manifestName(DefaultName, 7)))
-	frames := [][]byte{head, m.appendPartitions(nil), m.appendObjects(nil), m.appendLineage(nil)}
+	frames := [][]byte{head, m.appendPartitions(), m.appendObjects(), m.appendLineage()}
 	for _, s := range m.Sections {
 		frames = append(frames, append(appendText(nil, s.Name), s.Data...))
 	}
@@ -313,7 +313,9 @@ func TestManifestFramesThatLie(t *testing.T) {
 		}
 		huge := [][]byte{
 			binary.AppendUvarint(nil, math.MaxUint64), binary.AppendUvarint(nil, 1<<63), binary.AppendUvarint(nil, math.MaxUint32),
-			bytes.Repeat([]byte{0xff}, 11), {0x80, 0x00}, {0x80},
+			bytes.Repeat([]byte{0xff}, 11),
+			{0x80, 0x00},
+			{0x80},
 		}
 		section := n >= fixedFrames // its data may be anything
 		for at := range frames[n] {

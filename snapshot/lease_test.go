@@ -62,7 +62,7 @@ func TestSharedLease(t *testing.T) {
 	blobs := p.handle(t)
 	lease, err := sinks.Hold(t.Context(), blobs, sinks.Claim{})
 	must(t, err)
-	defer lease.Close()
+	defer func() { _ = lease.Close() }()
 	a, b := manual(), manual()
 	a.Lease, b.Lease = lease, lease
 	a.Name, b.Name = "a", "b"
@@ -138,7 +138,7 @@ func TestLeaseLostAndTakenAgain(t *testing.T) {
 				must(t, thief.Close())
 				fails(t, s.Save(t.Context()), sinks.ErrFenced)
 				fails(t, s.Save(t.Context()), sinks.ErrFenced)
-				unsavedOf(t, s.Close())
+				_ = unsavedOf(t, s.Close())
 				return
 			}
 			save(t, s)

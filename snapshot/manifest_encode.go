@@ -12,7 +12,7 @@ import (
 // encode returns the blob of a manifest of the given store.
 func (m *Manifest) encode(store string, method Compression) ([]byte, error) {
 	name := appendText(nil, manifestName(store, m.Ordinal))
-	frames := [][]byte{m.appendHead(name), m.appendPartitions(nil), m.appendObjects(nil), m.appendLineage(nil)}
+	frames := [][]byte{m.appendHead(name), m.appendPartitions(), m.appendObjects(), m.appendLineage()}
 	for i := range m.Sections {
 		s := &m.Sections[i]
 		frames = append(frames, append(appendText(nil, s.Name), s.Data...))
@@ -53,8 +53,8 @@ func ledgerFields(l *core.Ledger) []*uint64 {
 	}
 }
 
-func (m *Manifest) appendPartitions(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m.Partitions)))
+func (m *Manifest) appendPartitions() []byte {
+	b := binary.AppendUvarint(nil, uint64(len(m.Partitions)))
 	last := -1
 	for i := range m.Partitions {
 		p := &m.Partitions[i]
@@ -85,8 +85,8 @@ func appendBlocks(b []byte, blocks []Block, first uint64) []byte {
 	return b
 }
 
-func (m *Manifest) appendObjects(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m.Objects)))
+func (m *Manifest) appendObjects() []byte {
+	b := binary.AppendUvarint(nil, uint64(len(m.Objects)))
 	for i := range m.Objects {
 		o := &m.Objects[i]
 		b = appendText(b, o.Name)
@@ -96,8 +96,8 @@ func (m *Manifest) appendObjects(b []byte) []byte {
 	return b
 }
 
-func (m *Manifest) appendLineage(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m.Lineage)))
+func (m *Manifest) appendLineage() []byte {
+	b := binary.AppendUvarint(nil, uint64(len(m.Lineage)))
 	for i := range m.Lineage {
 		a := &m.Lineage[i]
 		b = append(b, a.Epoch[:]...)

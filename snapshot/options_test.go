@@ -17,7 +17,7 @@ func TestParity54_BadOptions(t *testing.T) {
 	blobs := p.handle(t)
 	lease, err := sinks.Hold(t.Context(), p.handle(t), sinks.Claim{})
 	must(t, err)
-	defer lease.Close()
+	defer func() { _ = lease.Close() }()
 	bad := map[string]Options[trade]{
 		"Name: \"..\"":         {Name: ".."},
 		"Name: \"a/b\"":        {Name: "a/b"},

@@ -75,7 +75,7 @@ func TestParity52_MalformedInputIsATypedError(t *testing.T) {
 		"a time without end":           bytes.Replace(m.appendHead(nil), appendTime(nil, m.TakenAt), bytes.Repeat([]byte{0xff}, 12), 1),
 	} {
 		head := append(appendText(nil, x.manifest), f...)
-		x.with(x.manifest, forgeBlob(kindManifest, head, m.appendPartitions(nil), m.appendObjects(nil), m.appendLineage(nil)), func() {
+		x.with(x.manifest, forgeBlob(kindManifest, head, m.appendPartitions(), m.appendObjects(), m.appendLineage()), func() {
 			if x.verdict(t, what) == nil {
 				t.Errorf("%s: not found", what)
 			}

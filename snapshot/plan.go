@@ -211,7 +211,7 @@ func (p planner) compact(out *plan, held func(object string) uint64) {
 	}
 }
 
-// leave chooses the objects that are not worth keeping. Those with names are kept: they are few.
+// leave chooses the objects that are not worth keeping for their events.
 func (p planner) leave(out *plan, held func(object string) uint64) []bool {
 	used := make([]uint64, len(p.base.Objects))
 	for i := range out.partitions {
@@ -219,9 +219,6 @@ func (p planner) leave(out *plan, held func(object string) uint64) []bool {
 		for _, b := range x.Blocks {
 			used[b.Object] += uint64(clip(b, x.First).Count)
 		}
-	}
-	for _, b := range out.keys.Blocks {
-		used[b.Object] = 0
 	}
 	leave := make([]bool, len(used))
 	var small []int

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,16 +82,12 @@ func (p *pruner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(p.known, func(ordinal uint64, _ []Object) bool { return !slices.Contains(ordinals[stay:], ordinal) })
 	for _, ordinal := range ordinals[:stay] {
 		if err := p.blobs.Delete(ctx, manifestName(p.name, ordinal)); err != nil {
 			return err
 		}
 		p.done.Snapshots++
-	}
-	for ordinal := range p.known {
-		if !slices.Contains(ordinals[stay:], ordinal) {
-			delete(p.known, ordinal)
-		}
 	}
 	if p.done.Kept = len(ordinals) - stay; p.done.Snapshots > 0 {
 		if err := p.markers(ctx, ordinals[stay]); err != nil {

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -47,10 +48,12 @@ func (r Report) String() string {
 	case r.NewEpoch:
 		s += fmt.Sprintf("; it is not final, so a new epoch begins: what was appended in the %v behind it is lost", r.Age.Round(time.Second))
 	}
+	var b strings.Builder
+	b.WriteString(s)
 	for _, x := range r.Skipped {
-		s += fmt.Sprintf("; snapshot %d skipped: %v", x.Ordinal, x.Err)
+		fmt.Fprintf(&b, "; snapshot %d skipped: %v", x.Ordinal, x.Err)
 	}
-	return s
+	return b.String()
 }
 
 // renumber returns the partition that took over from one of the snapshot.

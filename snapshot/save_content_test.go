@@ -36,6 +36,7 @@ func TestNothingChanged(t *testing.T) {
 		if x := s.Stats(); x.Snapshots != uint64(i+2) || x.Unchanged != uint64(i+1) || x.Ordinal != uint64(i+2) {
 			t.Fatalf("after %s: %+v", what, x)
 		}
+		balanced(t, s)
 	}
 	must(t, s.Close())
 	m := p.newest(t)
@@ -120,7 +121,7 @@ func TestEventsOfDifferentSizes(t *testing.T) {
 	text := JSON[string]()
 	s, err := Open(t.Context(), p.handle(t), core.Options[string]{Partitions: 2, Capacity: 2 << 12}, Options[string]{Codec: text, Manual: true})
 	must(t, err)
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	large := strings.Repeat("x", 1<<16)
 	for range 1000 {
 		_, err := s.Store().AppendTo(0, "s")
@@ -163,6 +164,7 @@ func TestCodecThatFails(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
+		balanced(t, s)
 		c.fail, c.panics, c.short = nil, false, false
 		save(t, s)
 		same(t, what, p.newest(t).Events(), 100)

@@ -108,7 +108,7 @@ func (s *Saver[E]) Run(ctx context.Context) error {
 		switch {
 		case errors.Is(err, sinks.ErrFenced):
 			return wrap("save", "", err)
-		case err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed):
+		case err != nil && ctx.Err() == nil && !s.closes():
 			s.o.Logger.ErrorContext(ctx, "snapshot: not saved", "error", err)
 			t.failed(err)
 		default:
@@ -116,6 +116,13 @@ func (s *Saver[E]) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// closes reports whether Close was called.
+func (s *Saver[E]) closes() bool {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.closed
 }
 
 // Save takes a snapshot now, unless nothing has changed since the last one, and returns when it is durable. It waits for

@@ -263,6 +263,11 @@ func balanced(t testing.TB, s *Saver[trade]) {
 	if x := s.Stats(); x.AtRisk != risk {
 		t.Fatalf("%d events at risk, %d in all partitions", x.AtRisk, risk)
 	}
+	for _, number := range s.Store().PartitionNumbers() {
+		if l, err := s.Store().PartitionLedger(number); err != nil || l.OpenCuts > 0 {
+			t.Fatalf("partition %d: %d cuts are open, error %v", number, l.OpenCuts, err)
+		}
+	}
 }
 
 // consistent wants what is true of the counters at every moment, and returns how many events are at risk.

@@ -68,7 +68,7 @@ func TestOnFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
+	defer func() { _ = again.Close() }()
 	if r := again.Report(); r.Events != 150_000 || r.NewEpoch {
 		t.Fatal(r)
 	}

@@ -143,23 +143,11 @@ func TestDefectD12_NothingStaysBehind(t *testing.T) {
 			if len(s.turn) != 1 {
 				t.Fatal("a snapshot is still being taken")
 			}
-			for number, n := range openCutsOf(s.store) {
-				t.Errorf("partition %d: %d cuts are open", number, n)
-			}
+			balanced(t, s)
 			must(t, s.Close())
 			same(t, "saved", p.newest(t).Events(), uint64(s.Store().Len()))
 		})
 	}
-}
-
-func openCutsOf(s *core.Store[trade]) map[int]int {
-	open := map[int]int{}
-	for _, number := range s.PartitionNumbers() {
-		if l, err := s.PartitionLedger(number); err == nil && l.OpenCuts > 0 {
-			open[number] = l.OpenCuts
-		}
-	}
-	return open
 }
 
 func TestParity63_Stats(t *testing.T) {
@@ -309,7 +297,7 @@ func TestParity66_IdleSaverChangesNoAppend(t *testing.T) {
 	o := core.Options[trade]{Capacity: 1024}
 	plain, err := core.New(o)
 	must(t, err)
-	defer plain.Close()
+	defer func() { _ = plain.Close() }()
 	want := appends(plain)
 
 	var p place

@@ -302,6 +302,24 @@ func TestLooksAreCheap(t *testing.T) {
 	})
 }
 
+// TestClosedStoreIsAFailure: that the store of blobs is closed is not that the Saver is.
+func TestClosedStoreIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p place
+		o := manual()
+		o.Manual, o.MinEvents, o.Backoff = false, 1, Backoff{}
+		s := open(t, p.handle(t), one(), o)
+		stop := running(t, s)
+		must(t, s.blobs.Close())
+		fill(t, s.Store(), 0, 1)
+		time.Sleep(time.Minute)
+		stop()
+		if x := s.Stats(); x.Failures < 1 || x.Failures > 10 || !errors.Is(x.LastError, sinks.ErrClosed) {
+			t.Errorf("%+v", x)
+		}
+	})
+}
+
 func TestPermanentFailureIsInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place

@@ -21,9 +21,14 @@ type fault struct {
 }
 
 var everyFault = []fault{
-	{"*", "*:%d error io", 1}, {"*", "*:%d error io", 3}, {"*", "*:%d+ error io", 2},
-	{"*", "*:%d lost-reply", 1}, {"*", "*:%d lost-reply", 3},
-	{"put", "put:%d partial 10 bytes full", 1}, {"put", "put:%d+ partial 10 bytes full", 2}, {"open", "open:%d partial 30 bytes io", 1},
+	{"*", "*:%d error io", 1},
+	{"*", "*:%d error io", 3},
+	{"*", "*:%d+ error io", 2},
+	{"*", "*:%d lost-reply", 1},
+	{"*", "*:%d lost-reply", 3},
+	{"put", "put:%d partial 10 bytes full", 1},
+	{"put", "put:%d+ partial 10 bytes full", 2},
+	{"open", "open:%d partial 30 bytes io", 1},
 }
 
 // mostCalls bounds what a deed may do: more means that the counting never ends.

@@ -80,8 +80,12 @@ func (r *faulted) found(ctx context.Context, b sinks.BlobStore, changed bool) er
 
 func deeds() []deed {
 	return []deed{
-		{"open", true, doOpen}, {"load", true, doLoad}, {"verify", true, doVerify},
-		{"save", false, doSave}, {"close", false, doClose}, {"prune", false, doPrune},
+		{"open", true, doOpen},
+		{"load", true, doLoad},
+		{"verify", true, doVerify},
+		{"save", false, doSave},
+		{"close", false, doClose},
+		{"prune", false, doPrune},
 		{"copy from", true, func(ctx context.Context, r *faulted, begin func()) (error, func() error, error) {
 			return doCopy(ctx, r, begin, r.faulty, new(memstore.Space).OpenBlobs())
 		}},

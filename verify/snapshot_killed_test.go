@@ -318,7 +318,9 @@ func TestSnapshotKilledBetweenCalls(t *testing.T) {
 		names string
 		most  int
 	}{
-		{"pwrite64,write", 30}, {"fsync,fdatasync", 10}, {"linkat,renameat,renameat2,unlinkat", 12},
+		{"pwrite64,write", 30},
+		{"fsync,fdatasync", 10},
+		{"linkat,renameat,renameat2,unlinkat", 12},
 		{"openat,mkdirat,flock,fcntl", 60},
 	}
 	for _, p := range places()[1:3] {

@@ -73,7 +73,6 @@ type chronicle struct {
 	gate  *gate
 	saver *snapshot.Saver[event]
 	n     uint64 // of events
-	saves int
 }
 
 // chronicleOf lives through three programs on one place. The first ends well, the second is killed, the third ends well.

@@ -22,7 +22,7 @@ func TestLocksInTable(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var exclusive, shared = lockMode{exclusive: true}, lockMode{}
+	exclusive, shared := lockMode{exclusive: true}, lockMode{}
 	busy := func(path string, how lockMode) {
 		t.Helper()
 		how.try = true

@@ -106,8 +106,9 @@ func (w *waiter) leave(ctx context.Context, at spot) error {
 		}
 	}
 	select {
-	case <-w.done:
-		return errors.Join(ctx.Err(), (&fileLock{f: w.f}).Close())
+	case err := <-w.done:
+		given := &fileLock{f: w.f}
+		return errors.Join(ctx.Err(), err, given.Close())
 	default: // the goroutine still waits with the file
 		return ctx.Err()
 	}
