@@ -55,6 +55,7 @@ func TestDesignsStoreEveryEvent(t *testing.T) {
 	const writers, each = 4, 50_000
 	for _, d := range []Design{
 		Ordered(Capacity), Timed(Capacity, false), Timed(Capacity, true), Lanes(Capacity), Keyed(8, Capacity),
+		Unsaved(Capacity), IdleSaved(Capacity),
 		Partitions(8, Capacity, AtRandom), Partitions(4, Capacity, ByWriter),
 		Mutex(Capacity), MutexRings(8, Capacity, AtRandom), MutexRings(4, Capacity, ByWriter),
 		Sharded(Capacity), Atomic(), Floor(Capacity),

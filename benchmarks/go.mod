@@ -7,6 +7,7 @@ require (
 	github.com/Workiva/go-datastructures v1.1.7
 	github.com/ephemera-go/ephemera/core v0.1.0
 	github.com/ephemera-go/ephemera/sinks v0.1.0
+	github.com/ephemera-go/ephemera/snapshot v0.1.0
 	github.com/ephemera-go/ephemera/storage-postgres v0.1.0
 	github.com/ephemera-go/ephemera/storage-s3 v0.1.0
 	github.com/ephemera-go/ephemera/storage-sqlite v0.1.0
@@ -34,7 +35,7 @@ require (
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
-	github.com/klauspost/compress v1.19.1 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/klauspost/cpuid/v2 v2.2.11 // indirect
 	github.com/klauspost/crc32 v1.3.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect

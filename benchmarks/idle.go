@@ -16,15 +16,20 @@ const (
 )
 
 // IdleRatios compares appends to a store with event times and a registered rollup that nobody asks to appends to one
-// without it. With rollup false neither has one, which shows how far the method itself strays from 1. It returns one
-// ratio, with over without, for each pair of stores: the median over its pairs of groups.
+// without it. With rollup false neither has one, which shows how far the method itself strays from 1.
 func IdleRatios(rollup bool, stores, groups int) []float64 {
+	return IdleRatiosOf(func(with bool) Design { return Timed(Capacity, rollup && with) }, stores, groups)
+}
+
+// IdleRatiosOf compares appends to a design with something idle to appends to one without it. It returns one ratio, with
+// over without, for each pair of stores: the median over its pairs of groups.
+func IdleRatiosOf(open func(with bool) Design, stores, groups int) []float64 {
 	ratios := make([]float64, 0, stores)
 	for pair := range stores {
 		var d [2]Design // without, with
 		for k := range d {
 			i := (k + pair) & 1 // the second one made may get better memory
-			d[i] = Timed(Capacity, rollup && i == 1)
+			d[i] = open(i == 1)
 		}
 		for i := range d {
 			measure.Drive(1, idleLaps*Capacity, 0, d[i].Append)
