@@ -50,19 +50,20 @@ func (jsonCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
 	if n < 0 || n > len(src) {
 		return dst, corrupt("json: %d events in %d bytes", n, len(src))
 	}
+	at := len(dst)
 	for i := range n {
 		line, rest, found := bytes.Cut(src, []byte{'\n'})
 		if !found {
-			return dst, corrupt("json: %d lines instead of %d", i, n)
+			return dst[:at], corrupt("json: %d lines instead of %d", i, n)
 		}
-		var e E
-		if err := json.Unmarshal(line, &e); err != nil {
-			return dst, corrupt("json: event %d of %d: %w", i, n, err)
+		var zero E
+		dst, src = append(dst, zero), rest
+		if err := json.Unmarshal(line, &dst[len(dst)-1]); err != nil {
+			return dst[:at], corrupt("json: event %d of %d: %w", i, n, err)
 		}
-		dst, src = append(dst, e), rest
 	}
 	if len(src) > 0 {
-		return dst, corrupt("json: %d bytes left over", len(src))
+		return dst[:at], corrupt("json: %d bytes left over", len(src))
 	}
 	return dst, nil
 }
@@ -103,12 +104,13 @@ func (c fixedCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
 	if n < 0 || len(src)/c.size != n || len(src)%c.size != 0 {
 		return dst, corrupt("%s: %d bytes for %d events of %d", c.name, len(src), n, c.size)
 	}
+	at := len(dst)
+	dst = append(dst, make([]E, n)...)
 	for i := range n {
-		var e E
-		if err := c.get(src[i*c.size:(i+1)*c.size:(i+1)*c.size], &e); err != nil {
-			return dst, corrupt("%s: event %d of %d: %w", c.name, i, n, err)
+		if err := c.get(src[:c.size:c.size], &dst[at+i]); err != nil {
+			return dst[:at], corrupt("%s: event %d of %d: %w", c.name, i, n, err)
 		}
-		dst = append(dst, e)
+		src = src[c.size:]
 	}
 	return dst, nil
 }

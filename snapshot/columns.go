@@ -29,8 +29,14 @@ const groupSize = 1024
 // column is how a kind of field is written, for 1 to groupSize events: at least one byte for each.
 type column[E any] interface {
 	kind() string
-	write(dst []byte, events []E) ([]byte, error)
-	read(r *reader, events []E) // what is left in events does not matter after an error
+	write(dst []byte, events []E, s *scratch) []byte
+	read(r *reader, events []E, s *scratch) // what is left in events does not matter after an error
+}
+
+// scratch is what columns work in. It holds anything at the beginning.
+type scratch struct {
+	ints, more [groupSize]int64
+	floats     [groupSize]float64
 }
 
 type columnCodec[E any] struct{ columns []Column[E] }
@@ -58,13 +64,11 @@ func (c columnCodec[E]) check() error {
 }
 
 func (c columnCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
-	var err error
+	s := new(scratch)
 	for len(events) > 0 {
 		n := min(len(events), groupSize)
-		for i, col := range c.columns {
-			if dst, err = col.codec.write(dst, events[:n]); err != nil {
-				return nil, fmt.Errorf("column %d of %s: %w", i, c.Name(), err)
-			}
+		for _, col := range c.columns {
+			dst = col.codec.write(dst, events[:n], s)
 		}
 		events = events[n:]
 	}
@@ -77,10 +81,10 @@ func (c columnCodec[E]) Decode(dst []E, src []byte, n int) ([]E, error) {
 	}
 	at := len(dst)
 	dst = append(dst, make([]E, n)...)
-	r := &reader{rest: src}
+	r, s := &reader{rest: src}, new(scratch)
 	for events := dst[at:]; len(events) > 0; events = events[min(len(events), groupSize):] {
 		for i, col := range c.columns {
-			if col.codec.read(r, events[:min(len(events), groupSize)]); r.err != nil {
+			if col.codec.read(r, events[:min(len(events), groupSize)], s); r.err != nil {
 				return dst[:at], fmt.Errorf("column %d of %s: %w", i, c.Name(), r.err)
 			}
 		}

@@ -34,22 +34,21 @@ const (
 
 const (
 	decimalsSample = 16
-	maxWhole       = 1 << 52 // above it there is no half to round at
+	maxWhole       = 1 << 51 // whole numbers are below it
+	rounding       = 3 << 51 // numbers between 2^52 and 2^53 have no fraction
 )
 
 var powersOfTen = [maxDecimals + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
 
-func (c floatColumn[E, F]) write(dst []byte, events []E) ([]byte, error) {
-	var group [groupSize]float64
-	var ints [groupSize]int64
-	v, n := group[:len(events)], ints[:len(events)]
+func (c floatColumn[E, F]) write(dst []byte, events []E, s *scratch) []byte {
+	v, n := s.floats[:len(events)], s.ints[:len(events)]
 	gather(c.field, events, v)
 	decimals, ok := whole[F](v, n)
 	if !ok {
 		decimals = floatsBits
 		bitsOf[F](v, n)
 	}
-	return appendInts(append(dst, decimals), n), nil
+	return appendInts(append(dst, decimals), n)
 }
 
 // whole turns v, at least one number, into whole numbers with the fewest decimals that all of them need. Not ok unless all
@@ -79,10 +78,11 @@ func whole[F ~float32 | ~float64](v []float64, ints []int64) (decimals byte, ok 
 func scale[F ~float32 | ~float64](v []float64, ints []int64, power float64) int {
 	ints = ints[:len(v)]
 	different, size := uint64(0), int64(0)
+	zero := int64(math.Float64bits(rounding))
 	for i, x := range v {
-		y := float64(x * power)
-		k := int64(y + math.Copysign(0.5, y))
-		different |= math.Float64bits(float64(F(float64(k)/power))) ^ math.Float64bits(x) // tells −0 from 0
+		up := float64(float64(x*power) + rounding) // the last bits are the nearest whole number now
+		k := int64(math.Float64bits(up)) - zero
+		different |= math.Float64bits(float64(F((up-rounding)/power))) ^ math.Float64bits(x) // tells −0 from 0
 		size |= k ^ k>>63
 		ints[i] = k
 	}
@@ -107,17 +107,17 @@ func bitsOf[F ~float32 | ~float64](v []float64, ints []int64) {
 	}
 }
 
-func (c floatColumn[E, F]) read(r *reader, events []E) {
-	var ints [groupSize]int64
+func (c floatColumn[E, F]) read(r *reader, events []E, s *scratch) {
+	ints := s.ints[:len(events)]
 	decimals := r.byte()
 	if decimals > maxDecimals && decimals != floatsBits {
 		r.fail("%d decimals", decimals)
 	}
-	if readInts(r, ints[:len(events)]); r.err != nil {
+	if readInts(r, ints); r.err != nil {
 		return
 	}
 	if decimals == floatsBits {
-		c.readBits(r, ints[:], events)
+		c.readBits(r, ints, events)
 		return
 	}
 	power := powersOfTen[decimals]

@@ -27,35 +27,33 @@ const (
 	lastNano  = 9_223_372_000
 )
 
-func (c timeColumn[E]) write(dst []byte, events []E) ([]byte, error) {
-	var sec, nsec [groupSize]int64
+func (c timeColumn[E]) write(dst []byte, events []E, s *scratch) []byte {
+	sec, nsec := s.ints[:len(events)], s.more[:len(events)]
 	nano := true
 	for i := range events {
 		t := *c.field(&events[i])
 		sec[i], nsec[i] = t.Unix(), int64(t.Nanosecond())
 		nano = nano && sec[i] > firstNano && sec[i] < lastNano
 	}
-	n := len(events)
 	if !nano {
-		dst = appendInts(append(dst, timesBoth), sec[:n])
-		return appendInts(dst, nsec[:n]), nil
+		return appendInts(appendInts(append(dst, timesBoth), sec), nsec)
 	}
-	for i := range sec[:n] {
+	for i := range sec {
 		sec[i] = sec[i]*1e9 + nsec[i]
 	}
-	return appendInts(append(dst, timesNano), sec[:n]), nil
+	return appendInts(append(dst, timesNano), sec)
 }
 
-func (c timeColumn[E]) read(r *reader, events []E) {
-	var sec, nsec [groupSize]int64
-	n := len(events)
+func (c timeColumn[E]) read(r *reader, events []E, s *scratch) {
+	sec, nsec := s.ints[:len(events)], s.more[:len(events)]
 	way := r.byte()
 	switch way {
 	case timesNano:
-		readInts(r, nsec[:n])
+		clear(sec)
+		readInts(r, nsec)
 	case timesBoth:
-		readInts(r, sec[:n])
-		readInts(r, nsec[:n])
+		readInts(r, sec)
+		readInts(r, nsec)
 	default:
 		r.fail("way %d to write times", way)
 	}
@@ -83,21 +81,21 @@ type textColumn[E any, S ~string] struct{ field func(*E) *S }
 
 func (c textColumn[E, S]) kind() string { return "text" }
 
-func (c textColumn[E, S]) write(dst []byte, events []E) ([]byte, error) {
-	var lengths [groupSize]int64
+func (c textColumn[E, S]) write(dst []byte, events []E, s *scratch) []byte {
+	lengths := s.ints[:len(events)]
 	for i := range events {
 		lengths[i] = int64(len(*c.field(&events[i])))
 	}
-	dst = appendInts(dst, lengths[:len(events)])
+	dst = appendInts(dst, lengths)
 	for i := range events {
 		dst = append(dst, *c.field(&events[i])...)
 	}
-	return dst, nil
+	return dst
 }
 
-func (c textColumn[E, S]) read(r *reader, events []E) {
-	var lengths [groupSize]int64
-	all := string(r.lengths(lengths[:len(events)], 0)) // one allocation for the whole group
+func (c textColumn[E, S]) read(r *reader, events []E, s *scratch) {
+	lengths := s.ints[:len(events)]
+	all := string(r.lengths(lengths, 0)) // one allocation for the whole group
 	for i := 0; i < len(events) && r.err == nil; i++ {
 		n := lengths[i]
 		*c.field(&events[i]), all = S(all[:n]), all[n:]
@@ -133,24 +131,24 @@ func (c bytesColumn[E, B]) kind() string { return "bytes" }
 // noBytes stands for the length of nil.
 const noBytes = -1
 
-func (c bytesColumn[E, B]) write(dst []byte, events []E) ([]byte, error) {
-	var lengths [groupSize]int64
+func (c bytesColumn[E, B]) write(dst []byte, events []E, s *scratch) []byte {
+	lengths := s.ints[:len(events)]
 	for i := range events {
 		b := *c.field(&events[i])
 		if lengths[i] = int64(len(b)); b == nil {
 			lengths[i] = noBytes
 		}
 	}
-	dst = appendInts(dst, lengths[:len(events)])
+	dst = appendInts(dst, lengths)
 	for i := range events {
 		dst = append(dst, *c.field(&events[i])...)
 	}
-	return dst, nil
+	return dst
 }
 
-func (c bytesColumn[E, B]) read(r *reader, events []E) {
-	var lengths [groupSize]int64
-	all := append([]byte{}, r.lengths(lengths[:len(events)], noBytes)...)
+func (c bytesColumn[E, B]) read(r *reader, events []E, s *scratch) {
+	lengths := s.ints[:len(events)]
+	all := append([]byte{}, r.lengths(lengths, noBytes)...)
 	for i := 0; i < len(events) && r.err == nil; i++ {
 		if n := lengths[i]; n >= 0 {
 			*c.field(&events[i]), all = B(all[:n:n]), all[n:]
@@ -170,14 +168,14 @@ type boolColumn[E any, B ~bool] struct{ field func(*E) *B }
 
 func (c boolColumn[E, B]) kind() string { return "bool" }
 
-func (c boolColumn[E, B]) write(dst []byte, events []E) ([]byte, error) {
+func (c boolColumn[E, B]) write(dst []byte, events []E, _ *scratch) []byte {
 	for i := range events {
 		dst = appendBool(dst, bool(*c.field(&events[i])))
 	}
-	return dst, nil
+	return dst
 }
 
-func (c boolColumn[E, B]) read(r *reader, events []E) {
+func (c boolColumn[E, B]) read(r *reader, events []E, _ *scratch) {
 	for i, x := range r.bytes(len(events)) {
 		if x > 1 {
 			r.fail("%d as a boolean", x)

@@ -168,12 +168,12 @@ func TestDecimalsAreWholeNumbers(t *testing.T) {
 		way byte
 		v   []float64
 	}{
-		{0, []float64{0, 1, -5, 1 << 51}},
-		{0, []float64{1<<52 - 1}},
+		{0, []float64{0, 1, -5, 1 << 50}},
+		{0, []float64{1<<51 - 1}},
 		{1, []float64{0.5, 1}},
 		{2, []float64{0.1, 0.25, 1e9 + 0.01}},
 		{6, []float64{0.000001, 123456.654321}},
-		{floatsBits, []float64{1 << 53}},
+		{floatsBits, []float64{1 << 51}},
 		{floatsBits, []float64{1, math.Copysign(0, -1)}},
 		{floatsBits, []float64{math.Pi}},
 		{floatsBits, []float64{0.1, math.NaN()}},
