@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 )
@@ -79,19 +78,8 @@ func (w *writer[E]) run(ctx context.Context) error {
 	return w.err
 }
 
-// workers returns how many objects are written at once: what would make small ones is left to one.
-func (w *writer[E]) workers() int {
-	const share = objectBytes / 4
-	bytes := int64(0)
-	for _, j := range w.jobs {
-		each := int(reflect.TypeFor[E]().Size())
-		if j.at >= 0 {
-			each = max(each, w.s.figures.sizeOf(w.number(j.at)))
-		}
-		bytes += int64(j.count) * int64(each)
-	}
-	return int(min(int64(min(w.s.o.MaxConcurrent, len(w.jobs))), 1+bytes/share))
-}
+// workers returns how many objects are written at once.
+func (w *writer[E]) workers() int { return min(w.s.o.MaxConcurrent, len(w.jobs)) }
 
 func (w *writer[E]) number(at int) int { return w.plan.partitions[at].Number }
 
