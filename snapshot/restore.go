@@ -50,7 +50,7 @@ func (s *Saver[E]) restore(ctx context.Context, options core.Options[E]) error {
 		s.lineage = bounded(slices.Concat(s.lineage, []Ancestor{ancestor(m)}))
 	}
 	// What other partitions hold is no base, nor is what lacks the times of arrival that the store has now.
-	if !r.report.Regrouped && m.Layout == store.Layout() {
+	if m.Layout == store.Layout() {
 		s.base, s.keys, s.held = m, store.Keys().Version(), r.held
 	}
 	s.parts.restored = map[string][]byte{}
