@@ -101,8 +101,11 @@ func encodeAll(tb testing.TB, w *blobWriter, codec Codec[reading], events []read
 // encodings are what is measured.
 func encodings() []measured {
 	return []measured{
-		{"columns+none", readingColumns(), None}, {"columns+s2", readingColumns(), S2}, {"columns+zstd", readingColumns(), Zstd},
-		{"fixed+none", readingFixed(), None}, {"fixed+s2", readingFixed(), S2},
+		{"columns+none", readingColumns(), None},
+		{"columns+s2", readingColumns(), S2},
+		{"columns+zstd", readingColumns(), Zstd},
+		{"fixed+none", readingFixed(), None},
+		{"fixed+s2", readingFixed(), S2},
 	}
 }
 
