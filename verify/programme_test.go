@@ -39,7 +39,7 @@ func (p *programme) run(ctx context.Context) (*report, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	p.rng, p.report = rand.New(rand.NewPCG(p.seed, 0)), newReport(p.seed)
-	first := []string{"conservation", "linearizability", "soak", "window"}
+	first := []string{"conservation", "linearizability", "soak", "window", "snapshot"}
 	for n := 0; (ctx.Err() == nil || n < len(first)) && unlimited.Err() == nil && len(p.Failures) < maxFailures; n++ {
 		c := cycle{Number: n, Kind: p.kind(), Seed: mix(p.seed + uint64(n))}
 		if n < len(first) {
@@ -61,13 +61,15 @@ func (p *programme) run(ctx context.Context) (*report, error) {
 
 // kind draws by weight.
 func (p *programme) kind() string {
-	switch x := p.rng.IntN(13); {
+	switch x := p.rng.IntN(16); {
 	case x < 5:
 		return "conservation"
 	case x < 8:
 		return "linearizability"
 	case x < 11:
 		return "window"
+	case x < 14:
+		return "snapshot"
 	}
 	return "soak"
 }
@@ -91,6 +93,8 @@ func (p *programme) cycle(ctx context.Context, c cycle) {
 		c.Plan, err = p.linearize(ctx, c.Seed)
 	case "window":
 		c.Plan, err = p.window(ctx, c.Seed)
+	case "snapshot":
+		c.Plan, err = p.snapshot(ctx, c.Seed)
 	default:
 		c.Plan, err = p.soak(ctx)
 	}
@@ -176,6 +180,6 @@ func (p *programme) soak(ctx context.Context) (plan any, err error) {
 
 // String is the last line of a programme.
 func (r *report) String() string {
-	return fmt.Sprintf("%.0f s, cycles %v: lost=%d of %d events and %d signals, %d histories, worst append %v, heap at most %d MiB",
-		r.Seconds, r.Cycles, r.Lost, r.Appended, r.Signals, r.Histories, time.Duration(r.WorstAppendNs), r.MaxHeapBytes>>20)
+	return fmt.Sprintf("%.0f s, cycles %v: lost=%d of %d events and %d signals, %d snapshots, %d histories, worst append %v, heap at most %d MiB",
+		r.Seconds, r.Cycles, r.Lost, r.Appended, r.Signals, r.Snapshots, r.Histories, time.Duration(r.WorstAppendNs), r.MaxHeapBytes>>20)
 }

@@ -63,12 +63,12 @@ func TestProgramme(t *testing.T) {
 	if r.Seed != p.seed || !r.Passed || r.Interrupted || r.Seconds < 2 {
 		t.Errorf("report %+v", r)
 	}
-	for _, kind := range []string{"conservation", "linearizability", "soak", "window"} {
+	for _, kind := range []string{"conservation", "linearizability", "soak", "window", "snapshot"} {
 		if r.Cycles[kind] == 0 {
 			t.Errorf("no cycle of %s: %v", kind, r.Cycles)
 		}
 	}
-	if r.Appended == 0 || r.Discarded == 0 || r.Histories == 0 || r.Signals == 0 || r.WorstAppendNs == 0 || r.MaxHeapBytes == 0 {
+	if r.Appended == 0 || r.Discarded == 0 || r.Histories == 0 || r.Signals == 0 || r.RestoredEvents == 0 || r.WorstAppendNs == 0 || r.MaxHeapBytes == 0 {
 		t.Errorf("the report does not say what happened: %+v", r)
 	}
 }

@@ -37,6 +37,10 @@ type report struct {
 	Restored     uint64 `json:"signals_restored"`
 	FailedWrites uint64 `json:"signal_writes_failed"`
 
+	Snapshots      uint64 `json:"snapshots"`
+	FailedSaves    uint64 `json:"snapshots_failed"` // by faults
+	RestoredEvents uint64 `json:"events_restored"`
+
 	WorstAppendNs  int64   `json:"worst_append_ns"`
 	WorstGCPauseNs int64   `json:"worst_gc_pause_ns"`
 	MaxHeapBytes   uint64  `json:"max_heap_bytes"`

@@ -41,7 +41,7 @@ func survive(ctx context.Context, h *trace, torn bool, again int) (states, compo
 func TestSnapshotCrashStates(t *testing.T) {
 	total := 0
 	for keep := 1; keep <= 2; keep++ {
-		c, err := chronicleOf(t.Context(), keep, pick(4, 4, 2))
+		c, err := chronicleOf(t.Context(), keep, pick(3, 3, 2))
 		must(t, err)
 		states, compound, err := survive(t.Context(), c.trace, false, pick(50, 100, 500))
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -107,14 +106,16 @@ func awaitAppends(done *[victimWriters]atomic.Uint64, events uint64) {
 	}
 }
 
-func nexts(s *core.Store[event]) string {
-	list := make([]string, victimWriters)
+func nextOf(s *core.Store[event]) []uint64 {
+	list := make([]uint64, victimWriters)
 	for partition := range list {
-		next, _ := s.Next(partition)
-		list[partition] = strconv.FormatUint(next, 10)
+		list[partition], _ = s.Next(partition)
 	}
-	return strings.Join(list, " ")
+	return list
 }
+
+// nexts is nextOf for a line of a child.
+func nexts(s *core.Store[event]) string { return strings.Trim(fmt.Sprint(nextOf(s)), "[]") }
 
 func parseNumbers(t testing.TB, words []string) (list []uint64) {
 	t.Helper()
@@ -124,154 +125,6 @@ func parseNumbers(t testing.TB, words []string) (list []uint64) {
 		list = append(list, n)
 	}
 	return list
-}
-
-// A ward is a place where processes save, one after the other, and what they said.
-type ward struct {
-	url     string
-	runs    int
-	starts  [victimWriters][]uint64 // by run; ^0 if it appended nothing
-	promise [victimWriters]uint64   // sequences that must be there at least
-	ordinal uint64                  // of the newest acknowledged snapshot
-	epoch   string                  // in which the last process may have appended; "" none
-	from    uint64                  // ordinal of the snapshot that it opened
-}
-
-// child lets a process run until it is killed. It returns false if nobody killed it.
-func (w *ward) child(t *testing.T, point failpoint, wrapper []string, killAfter int, delay time.Duration) (killed bool) {
-	t.Helper()
-	w.begin()
-	c := start(t, wrapper, "save", w.url, strconv.Itoa(w.runs-1), point.name, strconv.FormatInt(point.time, 10))
-	var process *os.Process
-	saves, closed := 0, false
-	for c.lines.Scan() {
-		words := strings.Fields(c.lines.Text())
-		switch words[0] {
-		case "PROCESS":
-			process = processOf(t, words[1])
-		case "OPENED":
-			numbers := parseNumbers(t, words[2:])
-			w.from = numbers[0]
-			w.opened(t, words[1], numbers[1:])
-		case "SAVED":
-			numbers := parseNumbers(t, words[1:])
-			w.ordinal = numbers[0]
-			copy(w.promise[:], numbers[1:])
-			if saves++; saves == killAfter {
-				time.AfterFunc(delay, func() { _ = process.Kill() }) // nothing waits for this time to pass
-			}
-		case "CLOSED":
-			closed = true
-			copy(w.promise[:], parseNumbers(t, words[1:]))
-		default:
-			t.Fatalf("child says %q", c.lines.Text())
-		}
-	}
-	if err := c.cmd.Wait(); err == nil && !closed {
-		t.Fatal("the child ended well without closing")
-	}
-	return !closed
-}
-
-func processOf(t *testing.T, id string) *os.Process {
-	t.Helper()
-	n, err := strconv.Atoi(id)
-	must(t, err)
-	p, err := os.FindProcess(n)
-	must(t, err)
-	return p
-}
-
-// begin counts a run that has appended nothing yet.
-func (w *ward) begin() {
-	w.runs++
-	for partition := range w.starts {
-		w.starts[partition] = append(w.starts[partition], ^uint64(0))
-	}
-}
-
-// opened notes that a run may append from these sequences on.
-func (w *ward) opened(t testing.TB, epoch string, next []uint64) {
-	t.Helper()
-	if w.epoch == epoch {
-		t.Fatalf("epoch %s goes on although a process ended that may have appended to it", epoch)
-	}
-	w.epoch = epoch
-	for partition := range w.starts {
-		if next[partition] < w.promise[partition] {
-			t.Fatalf("partition %d goes on at %d; %d were acknowledged", partition, next[partition], w.promise[partition])
-		}
-		w.starts[partition][w.runs-1] = next[partition]
-	}
-}
-
-// want returns the event that must stand at a sequence: that of the last run that began at it or before.
-func (w *ward) want(partition int, sequence uint64) event {
-	for run, from := range slices.Backward(w.starts[partition]) {
-		if from <= sequence {
-			return makeEvent(run, sequence)
-		}
-	}
-	return event{}
-}
-
-// visit opens the place, compares, appends a little, and closes it well.
-func (w *ward) visit(t testing.TB) {
-	t.Helper()
-	ctx := t.Context()
-	b, err := sinks.OpenBlobs(ctx, w.url)
-	must(t, err)
-	defer func() { must(t, b.Close()) }()
-	if _, err := snapshot.Verify(ctx, b, snapshot.DefaultName, nil); err != nil {
-		t.Fatal(err)
-	}
-	s, err := snapshot.Open(ctx, b, victimOptions(), victimSaver())
-	must(t, err)
-	report := s.Report()
-	if len(report.Skipped) > 0 || report.Ordinal < w.ordinal {
-		t.Fatalf("%d was acknowledged: %v", w.ordinal, report)
-	}
-	epoch := s.Store().Epoch().String()
-	if report.Final && report.Ordinal > w.from {
-		w.epoch = "" // the process was killed when it had closed its store and saved all of it
-	}
-	w.compare(t, s.Store())
-	w.begin()
-	w.opened(t, epoch, parseNumbers(t, strings.Fields(nexts(s.Store()))))
-	for partition := range victimWriters {
-		for i := range uint64(10) {
-			next := w.starts[partition][w.runs-1] + i
-			pos, err := s.Store().AppendTo(partition, makeEvent(w.runs-1, next))
-			if err != nil || pos.Sequence != next {
-				t.Fatalf("appended at %v, want %d: %v", pos, next, err)
-			}
-		}
-	}
-	must(t, s.Close())
-	w.epoch, w.ordinal = "", s.Stats().Ordinal
-	copy(w.promise[:], parseNumbers(t, strings.Fields(nexts(s.Store()))))
-	found, err := snapshot.Verify(ctx, b, snapshot.DefaultName, nil)
-	if err != nil || len(found.Snapshots) > 2 || len(found.Unused)+len(found.Foreign) > 0 {
-		t.Fatalf("%d snapshots; nobody needs %v; foreign %v; %v", len(found.Snapshots), found.Unused, found.Foreign, err)
-	}
-}
-
-// compare wants a contiguous prefix of what was appended, and nothing else.
-func (w *ward) compare(t testing.TB, s *core.Store[event]) {
-	t.Helper()
-	for _, p := range pictureOf(s).Partitions {
-		if n := uint64(len(p.Events)); n != p.Next-p.First || n > victimCapacity {
-			t.Fatalf("partition %d: %d events in [%d,%d)", p.Number, n, p.First, p.Next)
-		}
-		if p.Next < w.promise[p.Number] {
-			t.Fatalf("partition %d ends at %d; %d were acknowledged", p.Number, p.Next, w.promise[p.Number])
-		}
-		for i, e := range p.Events {
-			if sequence := p.First + uint64(i); e != w.want(p.Number, sequence) {
-				t.Fatalf("partition %d holds %+v at %d", p.Number, e, sequence)
-			}
-		}
-	}
 }
 
 // killsOr returns EPHEMERA_KILLS, or a number if it is not set.

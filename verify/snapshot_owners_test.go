@@ -151,7 +151,7 @@ func TestSnapshotTwoOwners(t *testing.T) {
 			w := &ward{url: p.url(t)}
 			w.visit(t)
 			worst := time.Duration(0)
-			rounds := min(killsOr(t, pick(4, 2, 2)), 100)
+			rounds := min(killsOr(t, pick(3, 2, 2)), 100)
 			for round := range rounds {
 				worst = max(worst, w.dispute(t, round))
 			}
@@ -179,7 +179,7 @@ func (w *ward) dispute(t *testing.T, round int) (refused time.Duration) {
 	t.Helper()
 	first := w.own(t, fmt.Sprint("first-", round), stopPoints[round%len(stopPoints)])
 	words := first.next(t, "OPENED")
-	w.opened(t, words[0], parseNumbers(t, words[2:]))
+	must(t, w.opened(words[0], parseNumbers(t, words[2:])))
 	second := w.own(t, fmt.Sprint("second-", round), "-")
 	if words := second.next(t, "LEASED"); !strings.Contains(strings.Join(words, " "), fmt.Sprint("first-", round)) {
 		t.Fatalf("the second process is not told who holds the place: %q", words)
@@ -199,7 +199,7 @@ func (w *ward) dispute(t *testing.T, round int) (refused time.Duration) {
 	words = second.next(t, "OPENED")
 	w.from = parseNumbers(t, words[1:2])[0]
 	opened := parseNumbers(t, words[2:])
-	w.opened(t, words[0], opened)
+	must(t, w.opened(words[0], opened))
 	w.saved(t, second.next(t, "SAVED"))
 	begin := time.Now()
 	must(t, first.cmd.Process.Signal(syscall.SIGCONT))

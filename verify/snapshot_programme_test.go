@@ -1,0 +1,240 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/sinks/faultstore"
+	"github.com/ephemera-go/ephemera/snapshot"
+)
+
+// A savingPlan describes several lives of a store on one place, with faults in each.
+type savingPlan struct {
+	Seed     uint64
+	Driver   string // mem, file or sqlite
+	Faults   string // of each life; cleared before it ends, unless Abrupt
+	Abrupt   bool   // lives end without a final snapshot, all but the last
+	Lives    int
+	Life     time.Duration
+	Capacity int
+
+	Keep, MaxConcurrent, MaxAttempts, MinEvents int
+	Compression                                 snapshot.Compression
+}
+
+// A savingResult sums up all lives.
+type savingResult struct {
+	Appended, Restored, Snapshots, Failures, Retries, Bytes uint64
+}
+
+var savingFaults = []string{
+	"", "put:3 error full", "put:2+ error io", "put:* delay 1ms", "put:2-4 lost-reply", "delete:1-3 error io; list:4 error io",
+	"put:2 partial 100 bytes io; open:5 error io", "*:10-12 error io", "put:5 lost-reply; put:6 error full",
+}
+
+// A saving is such a plan in progress.
+type saving struct {
+	savingPlan
+	ward
+	res savingResult
+}
+
+// saveAndRestart runs the plan. A context that ends shortens it.
+func saveAndRestart(ctx context.Context, p savingPlan) (res savingResult, err error) {
+	dir, err := os.MkdirTemp("", "ephemera-")
+	if err != nil {
+		return res, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s := &saving{savingPlan: p}
+	switch p.Driver {
+	case "sqlite":
+		s.url = "sqlite://" + filepath.ToSlash(dir) + "/blobs.db?synchronous=normal"
+	case "file":
+		s.url = "file://" + filepath.ToSlash(dir)
+	default:
+		s.url = fmt.Sprint("mem://programme-", p.Seed, "-", rand.Uint64())
+	}
+	for life := 0; life < p.Lives && (life == 0 || ctx.Err() == nil) && err == nil; life++ {
+		if err = s.live(life == p.Lives-1); err != nil {
+			err = fmt.Errorf("life %d: %w", life, err)
+		}
+	}
+	return s.res, err
+}
+
+func (s *saving) options() snapshot.Options[event] {
+	o := victimSaver()
+	o.Manual, o.MinEvents, o.Interval = false, s.MinEvents, 20*time.Millisecond
+	o.Keep, o.MaxConcurrent, o.MaxAttempts, o.Compression = s.Keep, s.MaxConcurrent, s.MaxAttempts, s.Compression
+	return o
+}
+
+// live is one life of the store.
+func (s *saving) live(last bool) (err error) {
+	ctx := context.Background()
+	inner, err := sinks.OpenBlobs(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, inner.Close()) }()
+	plan, err := faultstore.Parse(s.Faults)
+	if err != nil {
+		return err
+	}
+	o := s.options()
+	o.NoFinal = s.Abrupt && !last
+	saver, err := s.insist(ctx, faultstore.Blobs(inner, plan), o)
+	if err != nil {
+		return err
+	}
+	if err := s.found(saver); err != nil {
+		return errors.Join(err, saver.Store().Close())
+	}
+	s.res.Restored += saver.Report().Events
+	err = s.load(ctx, saver)
+	if !o.NoFinal {
+		plan.Clear()
+	}
+	closed := saver.Close()
+	st := saver.Stats()
+	s.res.Snapshots, s.res.Failures, s.res.Retries = s.res.Snapshots+st.Snapshots, s.res.Failures+st.Failures, s.res.Retries+st.Retries
+	s.res.Bytes += st.Bytes
+	if o.NoFinal {
+		return err // of what Close could not do, nothing was promised
+	}
+	s.epoch, s.ordinal = "", st.Ordinal
+	copy(s.promise[:], nextOf(saver.Store()))
+	return errors.Join(err, closed, s.tidy(ctx, inner))
+}
+
+// insist opens in spite of faults.
+func (s *saving) insist(ctx context.Context, b sinks.BlobStore, o snapshot.Options[event]) (saver *snapshot.Saver[event], err error) {
+	store := victimOptions()
+	store.Capacity = s.Capacity * victimWriters
+	for range 20 {
+		saver, err = snapshot.Open(ctx, b, store, o)
+		if !errors.Is(err, faultstore.ErrInjected) {
+			break
+		}
+	}
+	return saver, err
+}
+
+// load appends and saves, by triggers and by hand.
+func (s *saving) load(ctx context.Context, saver *snapshot.Saver[event]) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- saver.Run(ctx) }()
+	var done [victimWriters]atomic.Uint64
+	var writers sync.WaitGroup
+	for partition := range done {
+		writers.Go(func() { appendForever(saver.Store(), partition, s.runs-1, &done[partition]) })
+	}
+	begun := nextOf(saver.Store())
+	for partition := range done {
+		for done[partition].Load() == 0 && begun[partition] > 0 { // it has not begun
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
+	var err error
+	for end := time.Now().Add(s.Life); err == nil && time.Now().Before(end); {
+		err = s.saveOnce(ctx, saver, &done)
+	}
+	cancel()
+	err = errors.Join(err, <-ended)
+	_ = saver.Store().Close() // which ends the writers
+	writers.Wait()
+	for partition := range done {
+		s.res.Appended += done[partition].Load() - begun[partition]
+	}
+	if l := saver.Store().Ledger(); !l.Balanced() {
+		err = errors.Join(err, fmt.Errorf("the ledger does not balance: %+v", l))
+	}
+	return err
+}
+
+// saveOnce saves by hand and notes what was promised. Only what was injected may fail.
+func (s *saving) saveOnce(ctx context.Context, saver *snapshot.Saver[event], done *[victimWriters]atomic.Uint64) error {
+	var before [victimWriters]uint64
+	for partition := range done {
+		before[partition] = done[partition].Load()
+	}
+	err := saver.Save(ctx)
+	var typed *snapshot.Error
+	switch {
+	case err == nil:
+		s.promise, s.ordinal = before, saver.Stats().Ordinal
+	case !errors.As(err, &typed) || !errors.Is(err, faultstore.ErrInjected):
+		return err
+	}
+	time.Sleep(time.Millisecond) // a fault that lasts fails at once; there is no need to fill the log with it
+	return nil
+}
+
+// tidy wants nothing about that belongs to no snapshot, and every snapshot whole.
+func (s *saving) tidy(ctx context.Context, b sinks.BlobStore) error {
+	found, err := snapshot.Verify(ctx, b, snapshot.DefaultName, nil)
+	if err != nil {
+		return err
+	}
+	if n := len(found.Snapshots); n > s.Keep || len(found.Unused)+len(found.Foreign) > 0 {
+		return fmt.Errorf("%d snapshots, %d are kept; nobody needs %v; foreign: %v", n, s.Keep, found.Unused, found.Foreign)
+	}
+	return nil
+}
+
+func (p *programme) snapshot(ctx context.Context, seed uint64) (plan any, err error) {
+	s := savingPlan{
+		Seed: seed, Driver: []string{"file", "file", "sqlite", "mem"}[p.rng.IntN(4)],
+		Faults: savingFaults[p.rng.IntN(len(savingFaults))], Abrupt: p.rng.IntN(2) == 0,
+		Lives: 2 + p.rng.IntN(4), Life: time.Duration(p.pickSize(2e9, 5e7)), Capacity: p.between(100, p.pickSize(200_000, 5_000)),
+		Keep: 1 + p.rng.IntN(4), MaxConcurrent: 1 + p.rng.IntN(4), MaxAttempts: 1 + p.rng.IntN(4),
+		MinEvents: p.rng.IntN(2) * p.between(100, 1_000_000), Compression: snapshot.Compression(p.rng.IntN(3)),
+	}
+	res, err := saveAndRestart(ctx, s)
+	p.Appended += res.Appended
+	p.RestoredEvents += res.Restored
+	p.Snapshots += res.Snapshots
+	p.FailedSaves += res.Failures
+	return s, err
+}
+
+// TestSnapshotProgramme is the snapshot's part of the programme with every fault, once with a final snapshot and once
+// without, on every driver.
+func TestSnapshotProgramme(t *testing.T) {
+	seed := seedOf(t)
+	total := savingResult{}
+	for i, faults := range savingFaults {
+		for n, driver := range []string{"mem", "file", "sqlite"} {
+			x := mix(seed + uint64(3*i+n))
+			p := savingPlan{
+				Seed: x, Driver: driver, Faults: faults, Abrupt: (i+n)%2 == 0, Lives: 3, Life: pick[time.Duration](60, 20, 60) * time.Millisecond,
+				Capacity: 2000, Keep: 1 + int(x%3), MaxConcurrent: 1 + int(x>>8%3), MaxAttempts: 1 + int(x>>16%3),
+				MinEvents: 1000, Compression: snapshot.Compression(x >> 24 % 3),
+			}
+			res, err := saveAndRestart(t.Context(), p)
+			if err != nil {
+				t.Errorf("%+v: %v", p, err)
+			}
+			total.Appended += res.Appended
+			total.Restored += res.Restored
+			total.Snapshots += res.Snapshots
+			total.Failures += res.Failures
+			total.Retries += res.Retries
+		}
+	}
+	t.Logf("%+v", total)
+	if total.Restored == 0 || total.Snapshots == 0 || total.Failures == 0 || total.Retries == 0 {
+		t.Errorf("the test proves nothing: %+v", total)
+	}
+}
