@@ -150,8 +150,7 @@ func (w *blobWriter) pack(raw []byte) (stored []byte, method byte, err error) {
 		stored, method = s2.Encode(w.packed[:cap(w.packed)], raw), storedS2
 	case Zstd:
 		if w.zstd == nil {
-			w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-				zstd.WithSingleSegment(true)) // else frames of less than 256 bytes do not tell their length
+			w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 			if err != nil {
 				return nil, 0, err
 			}
