@@ -153,7 +153,7 @@ func (c copied) open(ctx context.Context, to sinks.BlobStore, want picture) erro
 	if got := pictureOf(saver.Store()); got.print() != want.print() {
 		return fmt.Errorf("found %v instead of %v", got, want)
 	}
-	_, err = survivor{c.trace}.goOn(saver.Store(), c.at)
+	_, err = survivor{c.trace}.goOn(saver.Store(), c.at, 0)
 	return err
 }
 

@@ -40,7 +40,7 @@ func (v survivor) check(ctx context.Context, c crash) (*trace, error) {
 	if err := v.expected(saver, found, c.after); err != nil {
 		return nil, err
 	}
-	positions, err := v.goOn(saver.Store(), c.after)
+	positions, err := v.goOn(saver.Store(), c.after, len(rec.steps))
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,8 @@ func (v survivor) expected(saver *snapshot.Saver[event], found picture, after in
 	return nil
 }
 
-// goOn appends to every partition: no position may be given a second time.
-func (v survivor) goOn(s *core.Store[event], after int) (given, error) {
+// goOn appends to every partition: no position may be given a second time. now is how many steps of its own there were.
+func (v survivor) goOn(s *core.Store[event], after, now int) (given, error) {
 	positions := given{}
 	for _, partition := range s.PartitionNumbers() {
 		e := makeEvent(1000+partition, 1<<32+uint64(after)) // no Purge hides it
@@ -116,7 +116,7 @@ func (v survivor) goOn(s *core.Store[event], after int) (given, error) {
 		if err != nil {
 			return nil, err
 		}
-		positions[pos] = stamp{e.Check, 0}
+		positions[pos] = stamp{e.Check, now}
 	}
 	return positions, nil
 }
