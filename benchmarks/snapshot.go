@@ -24,7 +24,7 @@ func EventColumns() snapshot.Codec[Event] {
 	)
 }
 
-// A Reading is like what applications measure: times with jitter, a thousand keys, values of two decimals.
+// Reading is like what applications measure: times with jitter, a thousand keys, values of two decimals.
 func Reading(n uint64) Event {
 	return Event{
 		Key: uint64(spread(n, 1<<10)), Value: float64(spread(n+1, 1<<14)) / 100,
