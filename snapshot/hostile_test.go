@@ -208,6 +208,9 @@ func TestManifestRoundTrip(t *testing.T) {
 		if err != nil || back.PurgedBefore != at.UTC() || back.TakenAt != at.UTC() {
 			t.Errorf("%d: %+v, %v", at.Unix(), back, err)
 		}
+		if _, err := decodeManifest(bytes.NewReader(blob), int64(len(blob)), "other", 1); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("the manifest of another store: %v, want ErrCorrupt", err)
+		}
 	}
 }
 
@@ -485,6 +488,10 @@ func TestObjectsThatCannotBe(t *testing.T) {
 		})
 		if x.ok && err != nil || !x.ok && !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", x.name, err)
+		}
+		err = eachFrame(context.Background(), &b, bytes.NewReader(blob), int64(len(blob)), []byte("hand"), func(frame) error { return nil })
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s, and another head: %v, want ErrCorrupt", x.name, err)
 		}
 		if n > uint64(readTimes*len(blob)+readFree) {
 			t.Errorf("%s: %d bytes allocated for %d", x.name, n, len(blob))
