@@ -103,6 +103,35 @@ func TestEpochIsKeptOnce(t *testing.T) {
 	}
 }
 
+// TestOlderFinalSnapshot: behind a newer snapshot no epoch goes on, not even one that nobody has opened.
+func TestOlderFinalSnapshot(t *testing.T) {
+	p, o := filled(t, one()), manual()
+	o.Restore.Fresh = true
+	s := open(t, p.handle(t), one(), o)
+	fill(t, s.Store(), 0, 1)
+	must(t, s.Close())
+	must(t, s.blobs.Close())
+	o.Restore = RestoreOptions{Ordinal: 3}
+	s = open(t, p.handle(t), one(), o)
+	if r := s.Report(); !r.Final || !r.NewEpoch || r.Events != 30 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestMarksStay as long as their snapshots do.
+func TestMarksStay(t *testing.T) {
+	p := filled(t, one())
+	s := open(t, p.handle(t), one(), manual())
+	for n := range DefaultKeep - 1 {
+		fill(t, s.Store(), n, n+1)
+		save(t, s)
+		same(t, "marks", p.names(t, openedPrefix(DefaultName)), []string{openedName(DefaultName, 3)})
+	}
+	fill(t, s.Store(), 0, 1)
+	save(t, s)
+	same(t, "marks", len(p.names(t, openedPrefix(DefaultName))), 0)
+}
+
 // TestLoadTakesNothing: looking at a final snapshot does not count as opening it.
 func TestLoadTakesNothing(t *testing.T) {
 	p := filled(t, one())

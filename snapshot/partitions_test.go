@@ -111,6 +111,18 @@ func TestRegroupedByTime(t *testing.T) {
 	}
 }
 
+// TestRegroupedTies: where times are equal, the order is that of the partitions, each in its own.
+func TestRegroupedTies(t *testing.T) {
+	var p place
+	s := open(t, p.handle(t), core.Options[trade]{Partitions: 4, Capacity: 4 << 8, Time: tradeTime}, manual())
+	for n := range 40 {
+		_, err := s.Store().AppendTo(n%4, trade{N: 10*(n%4) + n/4, At: noon})
+		must(t, err)
+	}
+	s = reopen(t, &p, s, one())
+	same(t, "order", numbers(t, s.Store()), count(0, 40))
+}
+
 func TestDefectD23_Refused(t *testing.T) {
 	plain := func(partitions int) core.Options[trade] {
 		return core.Options[trade]{Partitions: partitions, Capacity: partitions << 10, Time: tradeTime}

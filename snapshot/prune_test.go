@@ -229,6 +229,23 @@ func TestVerify(t *testing.T) {
 	same(t, "nothing", len(v.Snapshots), 0)
 }
 
+// TestVerifyComparesManifests: what two snapshots say of one object must be the same.
+func TestVerifyComparesManifests(t *testing.T) {
+	p := growingPlace(t)
+	m := p.manifests(t, DefaultName)[1]
+	m.Objects[0].Bytes++
+	blob, err := m.encode(DefaultName, None)
+	must(t, err)
+	p.alter(t, manifestName(DefaultName, 2), func([]byte) []byte { return blob })
+	v, err := Verify(t.Context(), p.handle(t), DefaultName, nil)
+	fails(t, err, ErrCorrupt)
+	same(t, "whole", []bool{v.Snapshots[0].Err == nil, v.Snapshots[1].Err == nil, v.Snapshots[2].Err == nil}, []bool{true, false, true})
+	o := manual()
+	o.Restore.Ordinal = 2
+	_, err = Open(t.Context(), p.handle(t), one(), o)
+	fails(t, err, ErrNoValid)
+}
+
 // TestVerifyBesideASaver: what is pruned meanwhile is no damage.
 func TestVerifyBesideASaver(t *testing.T) {
 	var p place
