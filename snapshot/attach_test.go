@@ -295,6 +295,22 @@ func TestRollupsAndOtherPartitions(t *testing.T) {
 	same(t, "answers", r.answers(t, time.Time{}, time.Time{}), before)
 }
 
+// TestUnfoldedIsCountedOnce, however many partitions and restarts there are.
+func TestUnfoldedIsCountedOnce(t *testing.T) {
+	var p place
+	s := open(t, p.handle(t), keyed(5), manual())
+	r := attachRollups(t, s)
+	must(t, r.count.Inherit(nil, 7))
+	fill(t, s.Store(), 0, 100)
+	for range 4 {
+		s = reopen(t, &p, s, keyed(5))
+		r = attachRollups(t, s)
+		a, err := r.count.Query(time.Time{}, time.Time{})
+		must(t, err)
+		same(t, "answer", a.Coverage, core.Coverage{Events: 100, Unfolded: 7})
+	}
+}
+
 // TestIdleRollupsTakeNoSnapshots: the section of a rollup is not the same bytes twice, and that is no change.
 func TestIdleRollupsTakeNoSnapshots(t *testing.T) {
 	var p place
