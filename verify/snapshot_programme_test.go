@@ -33,7 +33,7 @@ type savingPlan struct {
 
 // A savingResult sums up all lives.
 type savingResult struct {
-	Appended, Restored, Snapshots, Failures, Retries, Bytes uint64
+	Appended, Restored, Snapshots, Failures, Retries uint64
 }
 
 var savingFaults = []string{
@@ -108,7 +108,6 @@ func (s *saving) live(last bool) (err error) {
 	closed := saver.Close()
 	st := saver.Stats()
 	s.res.Snapshots, s.res.Failures, s.res.Retries = s.res.Snapshots+st.Snapshots, s.res.Failures+st.Failures, s.res.Retries+st.Retries
-	s.res.Bytes += st.Bytes
 	if o.NoFinal {
 		return err // of what Close could not do, nothing was promised
 	}
