@@ -34,7 +34,7 @@ func newLab(t *testing.T, unit, capacity int, change func(*config[uint64])) *lab
 	}
 	l.p = newPartition(c, 0, capacity, 0)
 	l.p.unit = unit
-	l.p.limit = 2
+	l.p.limit, l.p.most = 2, 2
 	s := newSegment[uint64](0, unit, false)
 	s.resv.Store(openWord(0))
 	l.p.tail.Store(s)
@@ -182,8 +182,8 @@ func (l *lab) account(appended uint64) error {
 		return fmt.Errorf("%d events, ledger %+v", appended, g)
 	}
 	want := min(appended, l.p.cap.Load())
-	if l.p.maxBytes > 0 {
-		want = min(want, uint64(l.p.maxBytes))
+	if most := l.p.maxBytes.Load(); most > 0 {
+		want = min(want, uint64(most))
 	}
 	if g.Visible > want || g.Cleared == 0 && g.Visible != want {
 		return fmt.Errorf("%d visible, want %d: %+v", g.Visible, want, g)
@@ -257,6 +257,7 @@ var programs = []program{
 	{"clear and a byte limit", 2, limited},
 	{"a cut is opened beside a leaked one", 2, leaked},
 	{"a stalled writer's segment is retired under a cut", 3, stalled},
+	{"a sweep sheds what cuts held", 3, shedding},
 	{"discards are delivered once, in order", 2, delivery},
 	{"a backlog that is given up", 2, backlog},
 }

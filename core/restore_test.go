@@ -102,14 +102,13 @@ func restorations(now func() time.Time) map[string]Options[order] {
 // positions, keys, hidden events, time floor; and to go on where it was.
 func TestRestoreIsFaithful(t *testing.T) {
 	for seed := firstSeed(t); seed < firstSeed(t)+uint64(pick(12, 3)); seed++ {
-		now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
-		clock := func() time.Time { return now }
-		for name, o := range restorations(clock) {
+		clock := newHandClock()
+		for name, o := range restorations(clock.now) {
 			t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				s := mustNew(t, o)
 				for range 3 {
-					play(t, r, s, &now)
+					play(t, r, s, clock)
 					v := save(t, s, o)
 					again := mustNew(t, v.options)
 					compareStores(t, s, again)
@@ -126,10 +125,11 @@ func TestRestoreIsFaithful(t *testing.T) {
 }
 
 // play does random operations.
-func play(t *testing.T, r *rand.Rand, s *Store[order], now *time.Time) {
+func play(t *testing.T, r *rand.Rand, s *Store[order], clock *handClock) {
 	t.Helper()
 	for range 60 {
-		*now = now.Add(time.Duration(r.IntN(60)) * time.Second)
+		clock.add(time.Duration(r.IntN(60)) * time.Second)
+		now := clock.now()
 		batch := make([]order, r.IntN(40))
 		for i := range batch {
 			batch[i] = order{fmt.Sprintf("c%d", r.IntN(30)), r.Float64(), now.Add(-time.Duration(r.IntN(5000)) * time.Second)}
@@ -238,10 +238,9 @@ func TestRestoreIsRefused(t *testing.T) {
 // answer about the past stays the same.
 func TestRollupsSurviveRestart(t *testing.T) {
 	for seed := firstSeed(t); seed < firstSeed(t)+uint64(pick(10, 2)); seed++ {
-		now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
-		begin := now
-		clock := func() time.Time { return now }
-		for name, o := range restorations(clock) {
+		clock := newHandClock()
+		begin := clock.now()
+		for name, o := range restorations(clock.now) {
 			if o.Time == nil && !o.Arrival {
 				continue
 			}
@@ -250,7 +249,7 @@ func TestRollupsSurviveRestart(t *testing.T) {
 				s := mustNew(t, o)
 				_, sum := twoRollups(t, s)
 				for range 3 {
-					play(t, r, s, &now)
+					play(t, r, s, clock)
 					settled := r.IntN(2) == 0 // else Past meets segments that wait to be folded
 					if settled {
 						mustSync(t, s)

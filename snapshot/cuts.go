@@ -71,6 +71,7 @@ func (c *cuts[E]) gather(partition int, first uint64, count int, events []E, arr
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	want := len(events) + count
+	events = slices.Grow(events, count)
 	for b := range p.cut.Blocks(partition, first) {
 		n := min(len(b.Events), want-len(events))
 		events = append(events, b.Events[:n]...)

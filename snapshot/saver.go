@@ -35,8 +35,9 @@ type Saver[E any] struct {
 	final   bool                // the newest snapshot that this Saver has taken is final
 	held    map[string]uint64   // events that the objects of base were written with; those that are absent are unknown
 
-	parts   attachments[E]
-	figures figures
+	parts      attachments[E]
+	figures    figures
+	workspaces sync.Pool // of *objectWriter[E]
 
 	life    sync.Mutex // guards closed together with running
 	closed  bool

@@ -109,7 +109,11 @@ func (w *writer[E]) work(ctx context.Context) (err error) {
 			err = fmt.Errorf("%w: codec %q or Progress panicked: %v", ErrOption, w.s.o.Codec.Name(), r)
 		}
 	}()
-	o := objectWriter[E]{w: w, blob: newBlobWriter(kindObject, w.s.o.Compression)}
+	o, ok := w.s.workspaces.Get().(*objectWriter[E])
+	if !ok {
+		o = &objectWriter[E]{blob: newBlobWriter(kindObject, w.s.o.Compression)}
+	}
+	o.w = w
 	for {
 		j, ok := w.take()
 		if ok {
@@ -124,6 +128,8 @@ func (w *writer[E]) work(ctx context.Context) (err error) {
 			o.blocks = o.blocks[:0]
 		}
 		if !ok {
+			o.w = nil
+			w.s.workspaces.Put(o) // not after an error: a store that hangs may still read the blob
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -206,7 +212,7 @@ func (w *writer[E]) held() map[string]uint64 {
 	return held
 }
 
-// objectWriter is the workspace of one worker.
+// objectWriter is the workspace of one worker. Snapshots share them, so that one after the other makes no garbage.
 type objectWriter[E any] struct {
 	w       *writer[E]
 	blob    *blobWriter
