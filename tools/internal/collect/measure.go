@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -88,24 +87,18 @@ func (s *Session) Measure(ctx context.Context, cases []Case, limits Limits, log 
 		elapsed:   func() time.Duration { return time.Since(begin) },
 		progress:  s.options.Progress,
 	}
-	var timed []Case
-	var failures []Failure
+	var timed, counted []Case
 	for _, c := range cases {
 		if c.Time {
 			timed = append(timed, c)
 		}
-		if !c.Instructions {
-			continue
+		if c.Instructions {
+			counted = append(counted, c)
 		}
-		s.options.Progress("counting instructions of " + c.Name)
-		err := s.instructions(ctx, c, log, func() bool { return r.elapsed() < limits.Time })
-		switch {
-		case errors.Is(err, ErrProcess), errors.Is(err, ErrTime), errors.Is(err, ErrNoValgrind):
-			failures = append(failures, Failure{Name: c.Name, Instructions: true, Err: err})
-			s.options.Progress(fmt.Sprintf("the instructions of %s are not counted", c.Name))
-		case err != nil:
-			return nil, err
-		}
+	}
+	failures, err := s.countAll(ctx, counted, log, func() bool { return r.elapsed() < limits.Time })
+	if err != nil {
+		return nil, err
 	}
 	if err := r.measure(ctx, timed); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const (
@@ -20,7 +21,9 @@ const (
 	spanInstructions = 200_000_000
 	// A difference from which the cost of an operation can be guessed.
 	probeInstructions = 20_000_000
-	mostIterations    = 1_000_000_000
+	mostIterations    = 2_000_000_000
+	// Under valgrind a program takes over a second to begin, and each instruction 1 ns.
+	probeStep = 100
 
 	valgrindSlowdown = 10
 )
@@ -37,7 +40,7 @@ func loopsFor(count func(iterations int) (uint64, error)) (loops, error) {
 	if err != nil {
 		return loops{}, err
 	}
-	for n := 10 * least; n <= mostIterations; n *= 10 {
+	for n := 10 * least; n <= mostIterations; n *= probeStep {
 		end, err := count(n)
 		if err != nil {
 			return loops{}, err
@@ -68,7 +71,7 @@ func perOperation(l loops, count func(iterations int) (uint64, error)) (float64,
 	return float64(long-short) / float64(l.long-l.short), nil
 }
 
-var counted = regexp.MustCompile(`(?m)^==\d+== I +refs: +([\d,]+)`)
+var reported = regexp.MustCompile(`(?m)^==\d+== I +refs: +([\d,]+)`)
 
 // counter counts the instructions of a program of one side.
 func (p *Program) counter(ctx context.Context, name string) func(iterations int) (uint64, error) {
@@ -89,7 +92,7 @@ func (p *Program) counter(ctx context.Context, name string) func(iterations int)
 		if results := parseOutput(stdout, 1); failed(stdout) || len(results) != 1 || results[0].name != name {
 			return 0, processError(p, name, errors.New("want its result and no other under valgrind"), stdout)
 		}
-		found := counted.FindSubmatch(stderr)
+		found := reported.FindSubmatch(stderr)
 		if found == nil {
 			return 0, processError(p, name, errors.New("valgrind printed no count"), stderr)
 		}
@@ -97,15 +100,60 @@ func (p *Program) counter(ctx context.Context, name string) func(iterations int)
 	}
 }
 
-// instructions measures the instructions per operation of one benchmark on its sides, with the loops that suit head.
-// The figures are kept when all are there.
-func (s *Session) instructions(ctx context.Context, c Case, log *Log, inTime func() bool) error {
+// countAll measures the instructions per operation of the cases, as many at once as there are processors: what else runs
+// changes no count. The figures of a case are kept when all are there.
+func (s *Session) countAll(ctx context.Context, cases []Case, log *Log, inTime func() bool) ([]Failure, error) {
+	if len(cases) == 0 {
+		return nil, nil
+	}
+	s.options.Progress("counting instructions of " + count(len(cases), "benchmark"))
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	turns := make(chan struct{}, s.procs)
+	counts := make([]chan counted, len(cases))
+	for i, c := range cases {
+		counts[i] = make(chan counted, 1)
+		all.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			figures, err := s.instructions(ctx, c, inTime)
+			counts[i] <- counted{figures, err}
+		})
+	}
+	var failures []Failure
+	for i, c := range cases {
+		result := <-counts[i]
+		switch err := result.err; {
+		case errors.Is(err, ErrProcess), errors.Is(err, ErrTime), errors.Is(err, ErrNoValgrind):
+			failures = append(failures, Failure{Name: c.Name, Instructions: true, Err: err})
+			s.options.Progress(fmt.Sprintf("the instructions of %s are not counted", c.Name))
+		case err != nil:
+			return nil, err
+		}
+		for _, f := range result.figures {
+			if err := log.write(f.side, f.round, 1, f.result); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return failures, nil
+}
+
+type counted struct {
+	figures []figure
+	err     error
+}
+
+// instructions measures one benchmark on its sides, with the loops that suit head. There are all figures or none.
+func (s *Session) instructions(ctx context.Context, c Case, inTime func() bool) ([]figure, error) {
 	if _, err := exec.LookPath("valgrind"); err != nil {
-		return fmt.Errorf("collect: count instructions of %s: %w", c.Name, ErrNoValgrind)
+		return nil, fmt.Errorf("collect: count instructions of %s: %w", c.Name, ErrNoValgrind)
 	}
 	l, err := loopsFor(s.head.counter(ctx, c.Name))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var figures []figure
 	for round := 1; round <= InstructionRounds; round++ {
@@ -114,23 +162,18 @@ func (s *Session) instructions(ctx context.Context, c Case, log *Log, inTime fun
 				continue
 			}
 			if !inTime() {
-				return fmt.Errorf("collect: count instructions of %s: %w", c.Name, ErrTime)
+				return nil, fmt.Errorf("collect: count instructions of %s: %w", c.Name, ErrTime)
 			}
 			value, err := perOperation(l, s.program(slot.side).counter(ctx, c.Name))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			r := s.listed[c.Name]
 			r.line = fmt.Sprintf("%s%s %d %.6g %s", c.Name, r.suffix, l.long, value, UnitInstructions)
 			figures = append(figures, figure{slot.side, round, r})
 		}
 	}
-	for _, f := range figures {
-		if err := log.write(f.side, f.round, 1, f.result); err != nil {
-			return err
-		}
-	}
-	return nil
+	return figures, nil
 }
 
 type figure struct {
