@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -109,23 +108,11 @@ func (l *Local) Aggregate(ctx context.Context, a Aggregate) (Summary, error) {
 		return Summary{}, wrap("aggregate", a.Stream, err)
 	}
 	out := Summary{Stream: a.Stream, Epoch: l.Epoch()}
-	s := l.find(a.Stream)
-	if s == nil {
-		out.Version = l.info(a.Stream).Version
-		return out, nil
-	}
-	s.mu.Lock()
-	out.Version = s.version
-	s.mu.Unlock()
-	cut := l.store.Cut(s.partition)
-	defer cut.Close()
-	x, err := l.aggregate(cut, rollupKey{a.Field, a.By})
-	if errors.Is(err, core.ErrNoPartition) { // deleted just now
-		return out, nil
-	}
+	x, version, err := l.aggregateOf(a)
 	if err != nil {
 		return Summary{}, wrap("aggregate", a.Stream, err)
 	}
+	out.Version = version
 	out.Events, out.NotNumbers, out.Numbers = x.events, x.notNumbers, x.numbers
 	if x.numbers.Count > 0 {
 		out.Percentile = map[int]float64{}
@@ -140,6 +127,24 @@ func (l *Local) Aggregate(ctx context.Context, a Aggregate) (Summary, error) {
 		}
 	}
 	return out, nil
+}
+
+// aggregateOf answers for one moment of a stream.
+func (l *Local) aggregateOf(a Aggregate) (aggregate, uint64, error) {
+	for {
+		s := l.find(a.Stream)
+		if s == nil {
+			if i, ok := l.absent(a.Stream); ok {
+				return aggregate{}, i.Version, nil
+			}
+			continue
+		}
+		if cut, version, ok := l.cut(s); ok {
+			x, err := l.aggregate(cut, rollupKey{a.Field, a.By})
+			cut.Close()
+			return x, version, err
+		}
+	}
 }
 
 func (l *Local) aggregate(cut *core.Cut[Record], k rollupKey) (aggregate, error) {

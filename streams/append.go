@@ -116,7 +116,7 @@ func (l *Local) beginWith(w *work) (r Result, again bool, err error) {
 	if int(l.count.Load()) >= l.o.MaxStreams {
 		return Result{}, false, fmt.Errorf("%w: %d", ErrTooManyStreams, l.o.MaxStreams)
 	}
-	s := &stream{name: w.Stream, version: version, limits: l.limits[w.Stream]}
+	s := &stream{name: w.Stream, base: version, version: version, limits: l.limits[w.Stream]}
 	if err := l.room(s, w); err != nil {
 		return Result{}, false, err
 	}

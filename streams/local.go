@@ -43,6 +43,7 @@ type ended struct{ version, order uint64 }
 type stream struct {
 	name      string
 	partition int
+	base      uint64 // version at which it was deleted before it began: nothing up to it is there
 
 	mu        sync.Mutex
 	version   uint64
@@ -221,24 +222,39 @@ func (l *Local) Info(ctx context.Context, name string) (Info, error) {
 }
 
 func (l *Local) info(name string) Info {
-	s := l.find(name)
-	if s == nil {
-		l.begin.Lock()
-		defer l.begin.Unlock()
-		v := l.ended[name].version
-		return Info{Stream: name, Version: v, Oldest: v + 1, Limits: l.limits[name].or(l.o.Limits), Epoch: l.Epoch()}
+	for {
+		if s := l.find(name); s != nil {
+			if i, ok := l.infoOf(s); ok {
+				return i
+			}
+		} else if i, ok := l.absent(name); ok {
+			return i
+		}
 	}
+}
+
+// infoOf is not ok if the stream was deleted meanwhile.
+func (l *Local) infoOf(s *stream) (Info, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := Info{
-		Stream: name, Version: s.version, Oldest: s.version + 1, Exists: !s.dead, Limits: s.limits.or(l.o.Limits),
+		Stream: s.name, Version: s.version, Oldest: s.version + 1, Exists: true, Limits: s.limits.or(l.o.Limits),
 		Epoch: l.Epoch(), Keys: s.keys.len(),
 	}
-	if !s.dead {
-		i.Events, i.Bytes = l.held(s, true)
-		i.Oldest -= uint64(i.Events)
+	if s.dead {
+		return i, false
 	}
-	return i
+	i.Events, i.Bytes = l.held(s, true)
+	i.Oldest -= uint64(i.Events)
+	return i, true
+}
+
+// absent is what is known of a stream that does not exist; not ok if it has begun meanwhile.
+func (l *Local) absent(name string) (Info, bool) {
+	l.begin.Lock()
+	defer l.begin.Unlock()
+	v := l.ended[name].version
+	return Info{Stream: name, Version: v, Oldest: v + 1, Limits: l.limits[name].or(l.o.Limits), Epoch: l.Epoch()}, l.find(name) == nil
 }
 
 // List implements Log.
@@ -258,13 +274,13 @@ func (l *Local) List(ctx context.Context, pattern, after string, limit int) ([]I
 		return true
 	})
 	slices.Sort(names)
-	if limit > 0 && len(names) > limit {
-		names = names[:limit]
-	}
 	var list []Info
 	for _, n := range names {
-		if i := l.info(n); i.Exists {
+		if i := l.info(n); i.Exists { // else it was deleted just now
 			list = append(list, i)
+		}
+		if len(list) == limit && limit > 0 {
+			break
 		}
 	}
 	return list, nil

@@ -25,12 +25,10 @@ func (l *Local) Read(ctx context.Context, r Read) (Page, error) {
 	for {
 		s := l.find(r.Stream)
 		if s == nil {
-			i := l.info(r.Stream)
-			p := Page{Stream: r.Stream, Version: i.Version, Oldest: i.Version + 1, Epoch: l.Epoch()}
-			if r.From > 0 && r.From <= i.Version && !r.Backward {
-				p.Gap = &Gap{r.Stream, r.From, i.Version, CauseDeleted}
+			if i, ok := l.absent(r.Stream); ok {
+				return emptyPage(r, i), nil
 			}
-			return p, nil
+			continue
 		}
 		if p, ok := l.page(s, r); ok {
 			return p, nil
@@ -38,19 +36,35 @@ func (l *Local) Read(ctx context.Context, r Read) (Page, error) {
 	}
 }
 
+// emptyPage is the page of a stream that does not exist.
+func emptyPage(r Read, i Info) Page {
+	p := Page{Stream: r.Stream, Version: i.Version, Oldest: i.Oldest, Epoch: i.Epoch}
+	if r.From > 0 && r.From <= i.Version && !r.Backward {
+		p.Gap = &Gap{r.Stream, r.From, i.Version, CauseDeleted}
+	}
+	return p
+}
+
+// cut opens a view of a stream; not ok if it was deleted. It is opened under the lock, because an append that is half done
+// has pushed out events already and shows none of its own yet.
+func (l *Local) cut(s *stream) (cut *core.Cut[Record], version uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return nil, 0, false
+	}
+	cut = l.store.Cut(s.partition)
+	_, _, _ = cut.Bounds(s.partition) // a cut looks where it ends when it is asked first
+	return cut, s.version, true
+}
+
 // page reads from a stream; not ok if it was deleted meanwhile.
 func (l *Local) page(s *stream, r Read) (Page, bool) {
-	s.mu.Lock()
-	version, dead := s.version, s.dead
-	s.mu.Unlock() // a cut that is opened now shows all up to version, maybe more
-	if dead {
+	cut, version, ok := l.cut(s)
+	if !ok {
 		return Page{}, false
 	}
-	cut := l.store.Cut(s.partition)
 	defer cut.Close()
-	if cut.View().Err() != nil {
-		return Page{}, false
-	}
 	oldest := oldestVersion(cut, s.partition, version)
 	p := Page{Stream: s.name, Version: version, Oldest: oldest, Epoch: l.Epoch()}
 	from, to := r.From, version
@@ -67,7 +81,7 @@ func (l *Local) page(s *stream, r Read) (Page, bool) {
 			from = oldest
 		}
 		if from < oldest {
-			p.Gap = &Gap{s.name, from, oldest - 1, l.cause(s)}
+			p.Gap = &Gap{s.name, from, oldest - 1, l.cause(s, oldest)}
 			from = oldest
 		}
 		if n := uint64(r.Limit); to >= from && to-from >= n {
@@ -105,11 +119,14 @@ func oldestVersion(cut *core.Cut[Record], partition int, version uint64) uint64 
 	if !ok {
 		return version + 1
 	}
-	return min(pos.Sequence+1, version+1)
+	return pos.Sequence + 1
 }
 
-// cause tells why events of a stream are gone.
-func (l *Local) cause(s *stream) Cause {
+// cause tells why the events before the oldest of a stream are gone.
+func (l *Local) cause(s *stream, oldest uint64) Cause {
+	if oldest <= s.base+1 {
+		return CauseDeleted
+	}
 	ledger, err := l.store.PartitionLedger(s.partition)
 	if err == nil && ledger.Discarded == 0 && ledger.Expired+ledger.Hidden > 0 {
 		return CauseAge

@@ -33,20 +33,23 @@ func (l *Local) SaveSection(saved func(partition int) (first, next uint64)) ([]b
 	slices.SortFunc(all, func(a, b *stream) int { return a.partition - b.partition })
 	var body []byte
 	n := uint64(0)
+	over := maps.Clone(l.ended)
 	for _, s := range all {
 		s.mu.Lock()
-		if first, next := saved(s.partition); next != 0 { // else it began behind the snapshot
-			body = s.save(body, first, next)
+		if _, next := saved(s.partition); next != 0 {
+			body = s.save(body, next)
 			n++
+		} else if s.base > 0 { // it began again behind the snapshot
+			over[s.name] = ended{s.base, l.deleted}
 		}
 		s.mu.Unlock()
 	}
 	b = append(binary.AppendUvarint(b, n), body...)
-	b = binary.AppendUvarint(b, uint64(len(l.ended)))
-	for _, name := range slices.Sorted(maps.Keys(l.ended)) {
+	b = binary.AppendUvarint(b, uint64(len(over)))
+	for _, name := range slices.Sorted(maps.Keys(over)) {
 		b = appendText(b, name)
-		b = binary.AppendUvarint(b, l.ended[name].version)
-		b = binary.AppendUvarint(b, l.ended[name].order)
+		b = binary.AppendUvarint(b, over[name].version)
+		b = binary.AppendUvarint(b, over[name].order)
 	}
 	b = binary.AppendUvarint(b, uint64(len(l.limits)))
 	for _, name := range slices.Sorted(maps.Keys(l.limits)) {
@@ -65,9 +68,10 @@ func (l *Local) SaveSection(saved func(partition int) (first, next uint64)) ([]b
 }
 
 // save appends a stream whose events up to sequence next are in the snapshot.
-func (s *stream) save(b []byte, _, next uint64) []byte {
+func (s *stream) save(b []byte, next uint64) []byte {
 	b = appendText(b, s.name)
 	b = binary.AppendUvarint(b, uint64(s.partition))
+	b = binary.AppendUvarint(b, s.base)
 	b = appendLimits(b, s.limits)
 	var keys []byte
 	n := uint64(0)
@@ -166,8 +170,8 @@ func (l *Local) adopt(streams []*stream) error {
 func (l *Local) loadStreams(d *decoder) ([]*stream, map[string]uint64) {
 	var list []*stream
 	versions := map[string]uint64{}
-	for range d.count(7) {
-		s := &stream{name: d.text(MaxNameBytes), partition: int(d.uvarint()), limits: d.limits()}
+	for range d.count(8) {
+		s := &stream{name: d.text(MaxNameBytes), partition: int(d.uvarint()), base: d.uvarint(), limits: d.limits()}
 		for range d.count(20) {
 			e := keyEntry{key: d.text(MaxKeyBytes + 1)}
 			copy(e.print[:], d.bytes(uint64(len(e.print))))

@@ -73,8 +73,11 @@ func (f *follower) attach(s *stream) {
 	}
 	f.mu.Lock()
 	c.stream = s
-	if c.next == 0 {
+	switch {
+	case c.next == 0:
 		c.next = f.first(c, s)
+	case c.next > s.version+1: // its last version was forgotten, and it begins at 1 again
+		c.next = s.version + 1
 	}
 	f.mu.Unlock()
 	s.followers = append(s.followers, c)

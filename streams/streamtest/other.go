@@ -117,7 +117,14 @@ func caseDelete(c *call) error {
 		return err
 	}
 	r, err := c.add("a", streams.NoStream, ev(4))
-	return wantResult(r, err, 4, 4, false)
+	if err := wantResult(r, err, 4, 4, false); err != nil {
+		return err
+	}
+	p, err = c.wantVersions(streams.Read{Stream: "a", From: 2}, 4)
+	if err != nil || p.Gap == nil || *p.Gap != (streams.Gap{Stream: "a", From: 2, To: 3, Cause: streams.CauseDeleted}) {
+		return fmt.Errorf("page %+v of the stream that began again, %w", p, err)
+	}
+	return nil
 }
 
 func caseDeleteKeys(c *call) error {

@@ -1,0 +1,83 @@
+package streams_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+func appendOne(t *testing.T, l streams.Log, stream string) streams.Result {
+	t.Helper()
+	r, err := l.Append(t.Context(), streams.Append{Stream: stream, Events: []streams.Event{{Data: []byte(`1`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func deleteStream(t *testing.T, l streams.Log, stream string) {
+	t.Helper()
+	if err := l.Delete(t.Context(), stream); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSnapshotBeforeItBeganAgain: a snapshot that was begun before a stream began again, and whose section was written
+// after, holds the version of its deletion.
+func TestSnapshotBeforeItBeganAgain(t *testing.T) {
+	l := openLocal(t, streams.Options{})
+	for range 3 {
+		appendOne(t, l, "a")
+	}
+	deleteStream(t, l, "a")
+	appendOne(t, l, "a")
+	section, err := l.SaveSection(func(int) (first, next uint64) { return 0, 0 }) // it has no partition of a stream
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := openLocal(t, streams.Options{})
+	if err := back.LoadSection(section); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := back.Info(t.Context(), "a"); err != nil || i.Version != 3 || i.Exists {
+		t.Errorf("info %+v, %v; want version 3, deleted", i, err)
+	}
+	if r := appendOne(t, back, "a"); r.First != 4 {
+		t.Errorf("it begins again at version %d", r.First)
+	}
+}
+
+// TestFollowAStreamWhoseVersionWasForgotten: of more deleted streams than MaxStreams the oldest version is forgotten. A
+// subscription that has seen higher versions of such a stream gets its events all the same.
+func TestFollowAStreamWhoseVersionWasForgotten(t *testing.T) {
+	l := openLocal(t, streams.Options{MaxStreams: 1})
+	for range 3 {
+		appendOne(t, l, "a")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	seen := 0
+	for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case m.Kind == streams.MessageCaughtUp && seen == 3:
+			deleteStream(t, l, "a")
+			appendOne(t, l, "b")
+			deleteStream(t, l, "b") // forgets a
+			appendOne(t, l, "a")
+		case m.Kind == streams.MessageEvent:
+			if seen++; seen == 4 {
+				if m.Event.Version != 1 {
+					t.Errorf("event %+v", m.Event)
+				}
+				return
+			}
+		case m.Kind == streams.MessageGap:
+			t.Fatalf("gap %+v", m.Gap)
+		}
+	}
+}
