@@ -87,7 +87,7 @@ func (l *Local) appendTo(s *stream, w *work) (r Result, again bool, err error) {
 		return Result{}, true, nil
 	}
 	now := l.o.Clock()
-	l.forgotten.Add(uint64(s.keys.expire(ago(now, l.o.KeyAge))))
+	s.keys.expire(ago(now, l.o.KeyAge))
 	if r, known, err := s.recall(w); known || err != nil {
 		r.Stream, r.Epoch = s.name, l.Epoch()
 		return r, false, err
@@ -288,14 +288,13 @@ func (l *Local) remember(s *stream, w *work, first uint64, at instant) {
 	if !w.keyed {
 		return
 	}
-	add := func(e keyEntry) { l.forgotten.Add(uint64(s.keys.add(e, l.o.MaxKeys))) }
 	if w.Key != "" {
-		add(keyEntry{requestKey(w.Key), w.whole, first, s.version, at})
+		s.keys.add(keyEntry{requestKey(w.Key), w.whole, first, s.version, at}, l.o.MaxKeys)
 		return
 	}
 	for i := range w.Events {
 		if id := w.Events[i].ID; id != "" {
-			add(keyEntry{eventKey(id), w.each[i], first + uint64(i), first + uint64(i), at})
+			s.keys.add(keyEntry{eventKey(id), w.each[i], first + uint64(i), first + uint64(i), at}, l.o.MaxKeys)
 		}
 	}
 }

@@ -2,13 +2,9 @@ package streams
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // canonical checks that src is one JSON text, without a member twice in one object and no deeper than maxDepth, and
@@ -18,9 +14,7 @@ func canonical(dst, src []byte) ([]byte, error) {
 	p := canonicalizer{src: src}
 	dst, err := p.value(dst, 0)
 	if err == nil {
-		if p.space(); p.at < len(p.src) {
-			err = p.fail("something behind the end")
-		}
+		err = p.end()
 	}
 	if err != nil {
 		return nil, err
@@ -28,14 +22,74 @@ func canonical(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-type canonicalizer struct {
-	src []byte
-	at  int
+// A jsonError says where a text is no JSON that can be stored. It is ErrInvalid.
+type jsonError struct {
+	what string
+	at   int // byte, from 0 on
+	line int // from 1 on
+	path []string
 }
 
+func (e *jsonError) Error() string {
+	return fmt.Sprintf("%v: no JSON: %s at byte %d, line %d%s", ErrInvalid, e.what, e.at, e.line, e.member())
+}
+
+func (e *jsonError) Is(target error) bool { return target == ErrInvalid }
+
+func (e *jsonError) member() string {
+	if f := e.field(); f != "" {
+		return ", member " + f
+	}
+	return ""
+}
+
+// field returns the names on the way to the error, as in a.b[3].c, as far as they are short.
+func (e *jsonError) field() string {
+	const most = 200
+	var b strings.Builder
+	for _, name := range slices.Backward(e.path) {
+		if b.Len()+len(name) > most {
+			b.WriteString("…")
+			break
+		}
+		if b.Len() > 0 && name[0] != '[' {
+			b.WriteByte('.')
+		}
+		b.WriteString(name)
+	}
+	return b.String()
+}
+
+type canonicalizer struct {
+	src     []byte
+	at      int
+	members []member // of the objects that are being read, outer ones first
+	scratch []byte
+}
+
+// A member is where one came to stand: its name, quotes included, at begin, its value at value.
+type member struct{ begin, value, end int }
+
+func (m member) name(dst []byte) []byte { return dst[m.begin : m.value-1] }
+
 func (p *canonicalizer) fail(what string) error {
-	line := 1 + strings.Count(string(p.src[:min(p.at, len(p.src))]), "\n")
-	return fmt.Errorf("%w: data is no JSON: %s at byte %d, line %d", ErrInvalid, what, p.at, line)
+	at := min(p.at, len(p.src))
+	return &jsonError{what: what, at: at, line: 1 + bytes.Count(p.src[:at], []byte{'\n'})}
+}
+
+// within notes that an error stands in a member or an element.
+func within(err error, name string) error {
+	if e, ok := err.(*jsonError); ok && name != "" { //nolint:errorlint // made by fail and never wrapped
+		e.path = append(e.path, name)
+	}
+	return err
+}
+
+func (p *canonicalizer) end() error {
+	if p.space(); p.at < len(p.src) {
+		return p.fail("something behind the end")
+	}
+	return nil
 }
 
 func (p *canonicalizer) space() {
@@ -72,8 +126,8 @@ func (p *canonicalizer) value(dst []byte, depth int) ([]byte, error) {
 		return p.number(dst)
 	}
 	for _, word := range []string{"true", "false", "null"} {
-		if strings.HasPrefix(string(p.src[p.at:min(len(p.src), p.at+len(word))]), word) {
-			p.at += len(word)
+		if n := p.at + len(word); n <= len(p.src) && string(p.src[p.at:n]) == word {
+			p.at = n
 			return append(dst, word...), nil
 		}
 	}
@@ -90,10 +144,10 @@ func (p *canonicalizer) array(dst []byte, depth int) ([]byte, error) {
 		p.at++
 		return append(dst, ']'), nil
 	}
-	for {
+	for i := 0; ; i++ {
 		var err error
 		if dst, err = p.value(dst, depth+1); err != nil {
-			return nil, err
+			return nil, within(err, fmt.Sprintf("[%d]", i))
 		}
 		switch p.peek() {
 		case ',':
@@ -108,22 +162,27 @@ func (p *canonicalizer) array(dst []byte, depth int) ([]byte, error) {
 	}
 }
 
-// A member is where one came to stand in dst.
-type member struct {
-	name       string
-	begin, end int
+func (p *canonicalizer) object(dst []byte, depth int) ([]byte, error) {
+	begin, first := len(dst), len(p.members)
+	dst, err := p.readObject(dst, depth)
+	if err == nil {
+		dst, err = p.order(dst, begin, p.members[first:])
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.members = p.members[:first]
+	return dst, nil
 }
 
-func (p *canonicalizer) object(dst []byte, depth int) ([]byte, error) {
+// readObject appends an object with its members as they come, and puts these on the stack.
+func (p *canonicalizer) readObject(dst []byte, depth int) ([]byte, error) {
 	p.at++
-	begin := len(dst)
 	dst = append(dst, '{')
 	if p.peek() == '}' {
 		p.at++
 		return append(dst, '}'), nil
 	}
-	var members []member
-	sorted := true
 	for {
 		if p.peek() != '"' {
 			return nil, p.fail("no member name")
@@ -133,122 +192,52 @@ func (p *canonicalizer) object(dst []byte, depth int) ([]byte, error) {
 		if dst, err = p.text(dst); err != nil {
 			return nil, err
 		}
-		m.name = string(dst[m.begin:])
+		name := dst[m.begin+1 : len(dst)-1]
 		if p.peek() != ':' {
-			return nil, p.fail("no ':'")
+			return nil, within(p.fail("no ':'"), string(name))
 		}
 		p.at++
+		m.value = len(dst) + 1
+		before := dst
 		if dst, err = p.value(append(dst, ':'), depth+1); err != nil {
-			return nil, err
+			return nil, within(err, string(before[m.begin+1:m.value-2]))
 		}
 		m.end = len(dst)
-		sorted = sorted && (len(members) == 0 || members[len(members)-1].name < m.name)
-		members = append(members, m)
-		dst = append(dst, ',')
+		p.members = append(p.members, m)
 		switch p.peek() {
 		case ',':
 			p.at++
-			continue
+			dst = append(dst, ',')
 		case '}':
 			p.at++
+			return append(dst, '}'), nil
 		default:
 			return nil, p.fail("neither ',' nor '}'")
 		}
-		break
 	}
-	if !sorted {
-		slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
-		for i := 1; i < len(members); i++ {
-			if members[i].name == members[i-1].name {
-				return nil, p.fail("the member " + members[i].name + " twice")
-			}
+}
+
+// order sorts the members of the object that begins there, and refuses one that is there twice.
+func (p *canonicalizer) order(dst []byte, begin int, members []member) ([]byte, error) {
+	sorted := true
+	for i := 1; i < len(members) && sorted; i++ {
+		sorted = bytes.Compare(members[i-1].name(dst), members[i].name(dst)) < 0
+	}
+	if sorted {
+		return dst, nil
+	}
+	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.name(dst), b.name(dst)) })
+	for i := 1; i < len(members); i++ {
+		if name := members[i].name(dst); bytes.Equal(members[i-1].name(dst), name) {
+			return nil, within(p.fail("a member twice"), string(name[1:len(name)-1]))
 		}
-		old := slices.Clone(dst[begin:])
-		dst = append(dst[:begin], '{')
-		for _, m := range members {
-			dst = append(append(dst, old[m.begin-begin:m.end-begin]...), ',')
-		}
+	}
+	old := append(p.scratch[:0], dst[begin:]...)
+	p.scratch = old
+	dst = append(dst[:begin], '{')
+	for _, m := range members {
+		dst = append(append(dst, old[m.begin-begin:m.end-begin]...), ',')
 	}
 	dst[len(dst)-1] = '}'
 	return dst, nil
-}
-
-// text copies a string in one spelling: escapes only where JSON demands them.
-func (p *canonicalizer) text(dst []byte) ([]byte, error) {
-	begin := p.at
-	for p.at++; p.at < len(p.src); p.at++ {
-		switch c := p.src[p.at]; {
-		case c == '"':
-			p.at++
-			return p.spell(dst, p.src[begin:p.at])
-		case c == '\\':
-			p.at++
-		case c < 0x20:
-			return nil, p.fail("a control character in a string")
-		}
-	}
-	return nil, p.fail("a string without end")
-}
-
-func (p *canonicalizer) spell(dst, quoted []byte) ([]byte, error) {
-	if !utf8.Valid(quoted) {
-		return nil, p.fail("a string that is not UTF-8")
-	}
-	if !slices.Contains(quoted, '\\') {
-		return append(dst, quoted...), nil
-	}
-	var s string
-	if err := json.Unmarshal(quoted, &s); err != nil {
-		return nil, p.fail("a malformed string")
-	}
-	dst = append(dst, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < 0x20:
-			dst = append(dst, fmt.Sprintf("\\u%04x", r)...)
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"'), nil
-}
-
-func (p *canonicalizer) number(dst []byte) ([]byte, error) {
-	begin := p.at
-	digits := func() bool {
-		from := p.at
-		for p.at < len(p.src) && p.src[p.at] >= '0' && p.src[p.at] <= '9' {
-			p.at++
-		}
-		return p.at > from
-	}
-	next := func(any string) bool {
-		if p.at < len(p.src) && strings.IndexByte(any, p.src[p.at]) >= 0 {
-			p.at++
-			return true
-		}
-		return false
-	}
-	next("-")
-	if !next("0") && !digits() {
-		return nil, p.fail("a malformed number")
-	}
-	if next(".") && !digits() {
-		return nil, p.fail("a malformed number")
-	}
-	if next("eE") {
-		next("+-")
-		if !digits() {
-			return nil, p.fail("a malformed number")
-		}
-	}
-	spelled := p.src[begin:p.at]
-	if len(spelled) > 15 || bytes.ContainsAny(spelled, "eE") {
-		if f, err := strconv.ParseFloat(string(spelled), 64); err != nil || math.IsInf(f, 0) {
-			return nil, p.fail("a number out of range")
-		}
-	}
-	return append(dst, spelled...), nil
 }

@@ -120,8 +120,8 @@ func (c *Client) do(ctx context.Context, r request, writes bool) (answer, error)
 		a, err := c.once(ctx, r)
 		reached := err != nil && !neverSent(err)
 		switch {
-		case err == nil && !transient(a.status):
-			return a, nil
+		case err == nil && !transient(a.status) || errors.Is(err, ErrTooLarge):
+			return a, err
 		case err == nil:
 			err = decodeProblem(a.status, a.body)
 			reached = a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout
@@ -154,7 +154,7 @@ func (c *Client) do(ctx context.Context, r request, writes bool) (answer, error)
 // transient statuses say nothing about the request itself.
 func transient(status int) bool {
 	switch status {
-	case http.StatusConflict, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusConflict, http.StatusRequestTimeout, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
 	return false
@@ -179,7 +179,10 @@ func (c *Client) once(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	if len(body) > maxReply {
+		err = fmt.Errorf("%w: a reply of more than %d bytes; ask for fewer events", ErrTooLarge, maxReply)
+	}
 	return answer{resp.StatusCode, resp.Header, body}, err
 }
 
@@ -255,10 +258,7 @@ func (c *Client) Append(ctx context.Context, a Append) (Result, error) {
 	if err != nil {
 		return Result{}, wrap("append", a.Stream, err)
 	}
-	r, ours, err := c.appendRequest(w)
-	if err != nil {
-		return Result{}, wrap("append", a.Stream, err)
-	}
+	r, ours := c.appendRequest(w)
 	var out wireResult
 	if _, err := c.call(ctx, r, true, &out); err != nil {
 		return Result{}, wrap("append", a.Stream, err)
@@ -268,7 +268,7 @@ func (c *Client) Append(ctx context.Context, a Append) (Result, error) {
 }
 
 // appendRequest returns the request, and whether nobody else knows its key.
-func (c *Client) appendRequest(a *work) (r request, ours bool, err error) {
+func (c *Client) appendRequest(a *work) (r request, ours bool) {
 	h := http.Header{"Content-Type": {typeJSON}}
 	with := 0
 	for i := range a.Events {
@@ -283,15 +283,19 @@ func (c *Client) appendRequest(a *work) (r request, ours bool, err error) {
 	if key != "" {
 		h.Set(headerKey, key)
 	}
-	list := make([]wireEvent, len(a.Events))
-	for i := range list {
-		list[i] = toWire(&a.Events[i])
-		list[i].Stream, list[i].Version = "", 0
-		list[i].Data, list[i].Meta = a.texts[i].data, a.texts[i].meta
-		if key == "" && list[i].ID == "" {
-			list[i].ID = newKey()
+	body := []byte{'['}
+	for i := range a.Events {
+		e := a.Events[i]
+		e.Data, e.Meta = a.texts[i].data, a.texts[i].meta
+		if key == "" && e.ID == "" {
+			e.ID = newKey()
 		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = appendNew(body, &e)
 	}
+	body = append(body, ']')
 	switch a.Expect.kind {
 	case expectNone:
 		h.Set("If-None-Match", "*")
@@ -303,11 +307,7 @@ func (c *Client) appendRequest(a *work) (r request, ours bool, err error) {
 	if !a.Epoch.IsZero() {
 		h.Set(headerEpoch, a.Epoch.String())
 	}
-	var body bytes.Buffer
-	if err := encode(&body, list); err != nil {
-		return r, false, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return request{http.MethodPost, streamPath(a.Stream), h, body.Bytes()}, ours, nil
+	return request{http.MethodPost, streamPath(a.Stream), h, body}, ours
 }
 
 func newKey() string { return rand.Text() }
@@ -335,9 +335,9 @@ func (c *Client) Read(ctx context.Context, r Read) (Page, error) {
 	if err != nil {
 		return Page{}, wrap("read", r.Stream, err)
 	}
-	p := Page{Stream: r.Stream, More: header.Get("Ephemera-More") == "true"}
+	p := Page{Stream: r.Stream, More: header.Get(headerMore) == "true"}
 	version, err1 := strconv.ParseUint(strings.Trim(header.Get("ETag"), `"`), 10, 64)
-	oldest, err2 := strconv.ParseUint(header.Get("Ephemera-Oldest"), 10, 64)
+	oldest, err2 := strconv.ParseUint(header.Get(headerOldest), 10, 64)
 	err3 := p.Epoch.UnmarshalText([]byte(header.Get(headerEpoch)))
 	gap, err4 := parseGap(r.Stream, header.Get(headerGap))
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
@@ -450,28 +450,5 @@ func (c *Client) Aggregate(ctx context.Context, a Aggregate) (Summary, error) {
 	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(a.Stream) + "?" + q.Encode()}, false, &w); err != nil {
 		return Summary{}, wrap("aggregate", a.Stream, err)
 	}
-	s := Summary{Stream: a.Stream, Version: w.Version, Epoch: w.Epoch, Events: w.TotalEvents, NotNumbers: w.NotNumbers}
-	s.Numbers.Count, s.Numbers.Sum = w.Numbers, w.TotalValor
-	if w.Min != nil && w.Max != nil {
-		s.Numbers.Min, s.Numbers.Max = *w.Min, *w.Max
-	}
-	for name, v := range w.Percentiles {
-		if s.Percentile == nil {
-			s.Percentile = map[int]float64{}
-		}
-		p, _ := strconv.Atoi(strings.TrimPrefix(name, "p"))
-		s.Percentile[p] = v
-	}
-	if a.By != "" {
-		s.Groups = map[string]Group{}
-		for name, g := range w.Gateways {
-			x := Group{Events: g.Count}
-			x.Numbers.Count, x.Numbers.Sum = g.Numbers, g.Sum
-			if g.Min != nil && g.Max != nil {
-				x.Numbers.Min, x.Numbers.Max = *g.Min, *g.Max
-			}
-			s.Groups[name] = x
-		}
-	}
-	return s, nil
+	return w.summary(a), nil
 }

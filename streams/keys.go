@@ -8,6 +8,7 @@ type keyMemory struct {
 	known map[string]*keyEntry
 	order []*keyEntry // oldest first, from head on
 	head  int
+	gone  uint64 // how many were forgotten
 }
 
 type keyEntry struct {
@@ -22,8 +23,8 @@ func (m *keyMemory) find(key string) *keyEntry { return m.known[key] }
 
 func (m *keyMemory) len() int { return len(m.known) }
 
-// add remembers a key, which is not known, and forgets what is beyond the limit. It returns how many were forgotten.
-func (m *keyMemory) add(e keyEntry, most int) (forgotten int) {
+// add remembers a key, which is not known, and forgets what is beyond the limit.
+func (m *keyMemory) add(e keyEntry, most int) {
 	if m.known == nil {
 		m.known = map[string]*keyEntry{}
 	}
@@ -32,23 +33,20 @@ func (m *keyMemory) add(e keyEntry, most int) (forgotten int) {
 	m.order = append(m.order, x)
 	for len(m.known) > most {
 		m.drop()
-		forgotten++
 	}
-	return forgotten
 }
 
 // expire forgets keys from before a moment.
-func (m *keyMemory) expire(before instant) (forgotten int) {
+func (m *keyMemory) expire(before instant) {
 	for m.head < len(m.order) && m.order[m.head].at.before(before) {
 		m.drop()
-		forgotten++
 	}
-	return forgotten
 }
 
 func (m *keyMemory) drop() {
 	delete(m.known, m.order[m.head].key)
 	m.order[m.head] = nil
+	m.gone++
 	if m.head++; m.head > 64 && m.head > len(m.order)/2 {
 		m.order = append([]*keyEntry(nil), m.order[m.head:]...)
 		m.head = 0

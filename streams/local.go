@@ -32,7 +32,6 @@ type Local struct {
 	ancestors []ancestor
 	rollups   rollups
 
-	forgotten atomic.Uint64 // keys
 	gone      atomic.Uint64 // versions of deleted streams that were forgotten
 }
 
@@ -239,7 +238,7 @@ func (l *Local) infoOf(s *stream) (Info, bool) {
 	defer s.mu.Unlock()
 	i := Info{
 		Stream: s.name, Version: s.version, Oldest: s.version + 1, Exists: true, Limits: s.limits.or(l.o.Limits),
-		Epoch: l.Epoch(), Keys: s.keys.len(),
+		Epoch: l.Epoch(), Keys: s.keys.len(), KeysForgotten: s.keys.gone,
 	}
 	if s.dead {
 		return i, false

@@ -197,6 +197,8 @@ type Info struct {
 	Limits  Limits
 	Epoch   core.Epoch
 	Keys    int // idempotency keys that are remembered
+
+	KeysForgotten uint64 // because of their number or age, since the log was opened
 }
 
 // Limits bound a stream. Zero fields mean the Options' default.

@@ -151,29 +151,29 @@ func (a *Append) check() error {
 		return err
 	}
 	for i := range a.Events {
-		if err := a.Events[i].check(); err != nil {
-			return fmt.Errorf("event %d: %w", i, err)
+		if field, err := a.Events[i].check(); err != nil {
+			return &placeError{Index: i, Field: field, Err: err}
 		}
 	}
 	return nil
 }
 
-func (e *Event) check() error {
+func (e *Event) check() (field string, err error) {
 	switch {
 	case len(e.ID) > MaxKeyBytes:
-		return fmt.Errorf("%w: an id of %d bytes; at most %d", ErrInvalid, len(e.ID), MaxKeyBytes)
+		return "id", fmt.Errorf("%w: an id of %d bytes; at most %d", ErrInvalid, len(e.ID), MaxKeyBytes)
 	case len(e.Type) > MaxTypeBytes:
-		return fmt.Errorf("%w: a type of %d bytes; at most %d", ErrInvalid, len(e.Type), MaxTypeBytes)
+		return "type", fmt.Errorf("%w: a type of %d bytes; at most %d", ErrInvalid, len(e.Type), MaxTypeBytes)
 	case len(e.Data)+len(e.Meta) > MaxDataBytes:
-		return fmt.Errorf("%w: data and meta of %d bytes; at most %d", ErrTooLarge, len(e.Data)+len(e.Meta), MaxDataBytes)
+		return "data", fmt.Errorf("%w: data and meta of %d bytes; at most %d", ErrTooLarge, len(e.Data)+len(e.Meta), MaxDataBytes)
 	}
 	if !e.Time.IsZero() {
 		if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
-			return fmt.Errorf("%w: a time in year %d", ErrInvalid, year)
+			return "time", fmt.Errorf("%w: a time in year %d", ErrInvalid, year)
 		}
 	}
 	if err := checkText("id", e.ID); err != nil {
-		return err
+		return "id", err
 	}
-	return checkText("type", e.Type)
+	return "type", checkText("type", e.Type)
 }

@@ -7,20 +7,18 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
-	"time"
 )
 
-// A bodyError says where a request's body is wrong.
-type bodyError struct {
+// A placeError says which event of an append is wrong, and where.
+type placeError struct {
 	Index int    // of the event; -1: the whole
 	Line  int    // of the body, from 1 on; 0: unknown
 	Field string // of the event; may be empty
 	Err   error
 }
 
-func (e *bodyError) Error() string {
+func (e *placeError) Error() string {
 	var b strings.Builder
 	if e.Index >= 0 {
 		fmt.Fprintf(&b, "event %d: ", e.Index)
@@ -34,236 +32,255 @@ func (e *bodyError) Error() string {
 	return b.String() + e.Err.Error()
 }
 
-func (e *bodyError) Unwrap() error { return e.Err }
+func (e *placeError) Unwrap() error { return e.Err }
 
 var errMediaType = errors.New("unsupported media type")
 
-// parseBody returns the events of a request.
-func parseBody(h http.Header, body []byte) ([]Event, error) {
+// parsed is what a request's body says: events, whose data are canonical, and the lines on which they begin.
+type parsed struct {
+	events []Event
+	lines  []int
+}
+
+// parseBody reads the events of a request.
+func parseBody(h http.Header, body []byte) (parsed, error) {
 	kind := typeJSON
 	if t := h.Get("Content-Type"); t != "" {
 		var err error
 		if kind, _, err = mime.ParseMediaType(t); err != nil {
-			return nil, fmt.Errorf("%w: %q", errMediaType, t)
+			return parsed{}, fmt.Errorf("%w: %q", errMediaType, t)
 		}
 	}
-	if h.Get("Ce-Id") != "" || h.Get("Ce-Specversion") != "" {
-		return parseBinaryCloud(h, kind, body)
-	}
-	switch kind {
-	case typeJSON, "text/json":
-		return parseJSON(body, plainEvent, false)
-	case typeNDJSON, "application/ndjson", "application/jsonl":
-		return parseLines(body)
-	case typeCloud:
-		return parseJSON(body, cloudEvent, false)
-	case typeCloudBatch:
-		return parseJSON(body, cloudEvent, true)
-	}
-	return nil, fmt.Errorf("%w: %q; %s, %s, %s and %s are", errMediaType, kind, typeJSON, typeNDJSON, typeCloud, typeCloudBatch)
-}
-
-// parseJSON reads one event or an array of them.
-func parseJSON(body []byte, read func(json.RawMessage) (Event, string, error), onlyArray bool) ([]Event, error) {
-	text, err := canonical(nil, body)
-	if err != nil {
-		return nil, &bodyError{Index: -1, Err: err}
-	}
-	var list []json.RawMessage
+	p := newParser(body)
 	switch {
-	case text[0] == '[':
-		if err := json.Unmarshal(text, &list); err != nil {
-			return nil, &bodyError{Index: -1, Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
-		}
-	case onlyArray:
-		return nil, &bodyError{Index: -1, Err: fmt.Errorf("%w: an array is wanted", ErrInvalid)}
-	default:
-		list = []json.RawMessage{text}
+	case kind == typeCloud:
+		p.read = (*parser).cloudEvent
+		return p.result(p.whole(false))
+	case kind == typeCloudBatch:
+		p.read = (*parser).cloudEvent
+		return p.result(p.whole(true))
+	case h.Get("Ce-Id") != "" || h.Get("Ce-Specversion") != "":
+		e, err := binaryCloud(h, kind, body)
+		return parsed{[]Event{e}, []int{1}}, err
+	case kind == typeJSON || kind == "text/json":
+		return p.result(p.whole(false))
+	case kind == typeNDJSON || kind == "application/ndjson" || kind == "application/jsonl":
+		return p.result(p.eachLine(body))
 	}
-	if len(list) > MaxAppend {
-		return nil, fmt.Errorf("%w: %d events; at most %d", ErrTooLarge, len(list), MaxAppend)
-	}
-	events := make([]Event, len(list))
-	for i, raw := range list {
-		e, field, err := read(raw)
-		if err != nil {
-			return nil, &bodyError{Index: i, Field: field, Err: err}
-		}
-		events[i] = e
-	}
-	return events, nil
+	return parsed{}, fmt.Errorf("%w: %q; %s, %s, %s and %s are", errMediaType, kind, typeJSON, typeNDJSON, typeCloud, typeCloudBatch)
 }
 
-// parseLines reads one event a line; empty lines are passed over.
-func parseLines(body []byte) ([]Event, error) {
-	var events []Event
-	line := 0
-	for raw := range bytes.Lines(body) {
-		line++
-		if raw = bytes.TrimSpace(raw); len(raw) == 0 {
+// A parser reads events in one pass: what they say is canonical in its buffer.
+type parser struct {
+	canonicalizer
+	parsed
+	read    func(*parser) (e Event, field string, err error) // of one event
+	buf     []byte
+	above   int // lines above src
+	counted int // byte of src up to which lines are counted
+	breaks  int // that were counted
+}
+
+func newParser(body []byte) *parser {
+	p := &parser{read: (*parser).plainEvent, buf: make([]byte, 0, len(body))}
+	p.src = body
+	return p
+}
+
+func (p *parser) result(err error) (parsed, error) { return p.parsed, err }
+
+// whole reads one event or an array of them.
+func (p *parser) whole(onlyArray bool) error {
+	if p.peek() != '[' {
+		if onlyArray {
+			return &placeError{Index: -1, Line: 1, Err: fmt.Errorf("%w: an array is wanted", ErrInvalid)}
+		}
+		if err := p.one(); err != nil {
+			return err
+		}
+		return p.located(p.end(), "", 0)
+	}
+	p.at++
+	if p.peek() == ']' {
+		p.at++
+		return p.located(p.end(), "", 0)
+	}
+	for {
+		if err := p.one(); err != nil {
+			return err
+		}
+		switch p.peek() {
+		case ',':
+			p.at++
+		case ']':
+			p.at++
+			return p.located(p.end(), "", 0)
+		default:
+			return p.located(p.fail("neither ',' nor ']'"), "", 0)
+		}
+	}
+}
+
+// eachLine reads one event a line; empty lines are passed over.
+func (p *parser) eachLine(body []byte) error {
+	number := 0
+	for line := range bytes.Lines(body) {
+		p.src, p.at, p.above, p.counted, p.breaks = line, 0, number, 0, 0
+		number++
+		if p.space(); p.at == len(p.src) {
 			continue
 		}
-		if len(events) == MaxAppend {
-			return nil, fmt.Errorf("%w: more than %d events", ErrTooLarge, MaxAppend)
+		if err := p.one(); err != nil {
+			return err
 		}
-		text, err := canonical(nil, raw)
-		field := ""
-		var e Event
-		if err == nil {
-			e, field, err = plainEvent(text)
+		if err := p.end(); err != nil {
+			return p.located(err, "", 0)
 		}
-		if err != nil {
-			return nil, &bodyError{Index: len(events), Line: line, Field: field, Err: err}
-		}
-		events = append(events, e)
 	}
-	return events, nil
+	return nil
+}
+
+// one reads an event.
+func (p *parser) one() error {
+	if len(p.events) == MaxAppend {
+		return fmt.Errorf("%w: more than %d events", ErrTooLarge, MaxAppend)
+	}
+	p.space()
+	p.breaks += bytes.Count(p.src[p.counted:p.at], []byte{'\n'})
+	p.counted = p.at
+	line := p.above + 1 + p.breaks
+	e, field, err := p.read(p)
+	if err != nil {
+		return p.located(err, field, line)
+	}
+	p.events, p.lines = append(p.events, e), append(p.lines, line)
+	return nil
+}
+
+// located says where an error of the next event stands.
+func (p *parser) located(err error, field string, line int) error {
+	if err == nil {
+		return nil
+	}
+	if j := (*jsonError)(nil); errors.As(err, &j) {
+		line = p.above + j.line
+		if f := j.field(); f != "" {
+			field = f
+		}
+		err = fmt.Errorf("%w: %s", ErrInvalid, j.what)
+	}
+	return &placeError{Index: len(p.events), Line: line, Field: field, Err: err}
+}
+
+// next appends the next value to the buffer and returns it.
+func (p *parser) next() ([]byte, error) {
+	begin := len(p.buf)
+	buf, err := p.value(p.buf, 0)
+	if err != nil {
+		return nil, err
+	}
+	p.buf = buf
+	return buf[begin:len(buf):len(buf)], nil
 }
 
 // plainEvent reads {id?, type?, time?, data, meta?}. What has no data is the data as a whole, and its id, if that is a
 // string, the id. Other members beside data become members of meta.
-func plainEvent(raw json.RawMessage) (e Event, field string, err error) {
-	var members map[string]json.RawMessage
-	if raw[0] != '{' {
-		return Event{Data: raw}, "", nil
+func (p *parser) plainEvent() (e Event, field string, err error) {
+	if p.peek() != '{' {
+		e.Data, err = p.next()
+		return e, "", err
 	}
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return Event{}, "", fmt.Errorf("%w: %w", ErrInvalid, err)
+	o, whole, err := p.nextObject()
+	if err != nil {
+		return e, "", err
 	}
-	data, whole := members["data"]
-	if !whole {
-		_ = json.Unmarshal(members["id"], &e.ID) // a number, say, is only data
-		e.Data = raw
+	if _, ok := o.get("data"); !ok {
+		if raw, ok := o.get("id"); ok {
+			e.ID, _ = unquoted(raw) // a number, say, is only data
+		}
+		e.Data = whole
 		return e, "", nil
 	}
-	e.Data = data
-	for _, m := range []struct {
-		name string
-		into any
-	}{{"id", &e.ID}, {"type", &e.Type}, {"time", &e.Time}} {
-		if raw, ok := members[m.name]; ok && string(raw) != "null" {
-			if err := json.Unmarshal(raw, m.into); err != nil {
-				return Event{}, m.name, fmt.Errorf("%w: %s", ErrInvalid, wantOf(m.into))
+	return o.event()
+}
+
+// nextObject appends the next value, which is an object, to the buffer, and returns it in parts and as a whole.
+func (p *parser) nextObject() (o object, whole []byte, err error) {
+	begin := len(p.buf)
+	p.members = p.members[:0]
+	buf, err := p.readObject(p.buf, -1) // so that the depth of data counts from 0
+	if err == nil {
+		buf, err = p.order(buf, begin, p.members)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.buf = buf
+	whole = buf[begin:len(buf):len(buf)]
+	return objectOf(whole, p.members), whole, nil
+}
+
+// An object is one in canonical form: names, quotes included, and values in turn.
+type object [][]byte
+
+// objectOf takes apart what order has made of members: they follow each other without gaps.
+func objectOf(text []byte, members []member) object {
+	o := make(object, 0, 2*len(members))
+	at := 1
+	for _, m := range members {
+		name, end := at+m.value-m.begin-1, at+m.end-m.begin
+		o = append(o, text[at:name], text[name+1:end:end])
+		at = end + 1
+	}
+	return o
+}
+
+func (o object) get(name string) ([]byte, bool) {
+	for i := 0; i < len(o); i += 2 {
+		if n := o[i]; len(n) == len(name)+2 && string(n[1:len(n)-1]) == name {
+			return o[i+1], true
+		}
+	}
+	return nil, false
+}
+
+// event reads an event that has data.
+func (o object) event() (e Event, field string, err error) {
+	var meta metaMembers
+	for i := 0; i < len(o); i += 2 {
+		name, raw := string(o[i][1:len(o[i])-1]), o[i+1]
+		ok := true
+		switch name {
+		case "data":
+			e.Data = raw
+		case "id":
+			e.ID, ok = optional(raw)
+		case "type":
+			e.Type, ok = optional(raw)
+		case "time":
+			if json.Unmarshal(raw, &e.Time) != nil { // null is none
+				return e, name, fmt.Errorf("%w: a time as in RFC 3339 is wanted", ErrInvalid)
 			}
+		case "meta":
+			if raw[0] != '{' {
+				return e, name, fmt.Errorf("%w: an object is wanted", ErrInvalid)
+			}
+			meta = meta.addAll(raw)
+		default:
+			meta = meta.add(o[i], raw)
+		}
+		if !ok {
+			return e, name, fmt.Errorf("%w: a string is wanted", ErrInvalid)
 		}
 	}
-	e.Meta, err = metaOf(members, "id", "type", "time", "data")
+	e.Meta, err = meta.object()
 	return e, "meta", err
 }
 
-func wantOf(into any) string {
-	if _, ok := into.(*time.Time); ok {
-		return "a time as in RFC 3339 is wanted"
+// optional reads a string or null.
+func optional(raw []byte) (s string, ok bool) {
+	if string(raw) == "null" {
+		return "", true
 	}
-	return "a string is wanted"
-}
-
-// metaOf gathers the members that have no place of their own, and those of meta.
-func metaOf(members map[string]json.RawMessage, known ...string) ([]byte, error) {
-	rest := map[string]json.RawMessage{}
-	if m, ok := members["meta"]; ok {
-		if err := json.Unmarshal(m, &rest); err != nil || m[0] != '{' {
-			return nil, fmt.Errorf("%w: an object is wanted", ErrInvalid)
-		}
-	}
-	for name, raw := range members {
-		if name == "meta" || contains(known, name) {
-			continue
-		}
-		if _, twice := rest[name]; twice {
-			return nil, fmt.Errorf("%w: %q stands in meta and beside it", ErrInvalid, name)
-		}
-		rest[name] = raw
-	}
-	if len(rest) == 0 {
-		return nil, nil
-	}
-	return json.Marshal(rest)
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
-// cloudEvent reads a CloudEvent of version 1.0 in JSON. Its source and id together are the id; other attributes travel in
-// meta, source and the plain id among them.
-func cloudEvent(raw json.RawMessage) (e Event, field string, err error) {
-	var members map[string]json.RawMessage
-	if raw[0] != '{' || json.Unmarshal(raw, &members) != nil {
-		return Event{}, "", fmt.Errorf("%w: an object is wanted", ErrInvalid)
-	}
-	attributes := map[string]string{}
-	for _, name := range []string{"specversion", "id", "source", "type"} {
-		var s string
-		if json.Unmarshal(members[name], &s) != nil || s == "" {
-			return Event{}, name, fmt.Errorf("%w: a CloudEvent needs it, as a string that is not empty", ErrInvalid)
-		}
-		attributes[name] = s
-	}
-	if attributes["specversion"] != "1.0" {
-		return Event{}, "specversion", fmt.Errorf("%w: %q; 1.0 is supported", ErrInvalid, attributes["specversion"])
-	}
-	e = Event{ID: cloudID(attributes["source"], attributes["id"]), Type: attributes["type"]}
-	if t, ok := members["time"]; ok {
-		if err := json.Unmarshal(t, &e.Time); err != nil {
-			return Event{}, "time", fmt.Errorf("%w: a time as in RFC 3339 is wanted", ErrInvalid)
-		}
-	}
-	known := []string{"type", "time", "data"}
-	if e.Data = members["data"]; e.Data == nil {
-		e.Data = []byte("null") // data_base64, if there, travels in meta
-	}
-	e.Meta, err = metaOf(members, known...)
-	return e, "meta", err
-}
-
-// cloudID joins source and id by a space, which no source holds.
-func cloudID(source, id string) string { return source + " " + id }
-
-// parseBinaryCloud reads a CloudEvent whose attributes are headers and whose data is the body.
-func parseBinaryCloud(h http.Header, kind string, body []byte) ([]Event, error) {
-	members := map[string]json.RawMessage{}
-	for name, values := range h {
-		attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
-		if !ok || len(values) == 0 {
-			continue
-		}
-		value, err := url.PathUnescape(values[0]) // so that headers can carry any text
-		if err != nil {
-			return nil, &bodyError{Index: 0, Field: attribute, Err: fmt.Errorf("%w: a malformed escape", ErrInvalid)}
-		}
-		raw, err := json.Marshal(value)
-		if err != nil {
-			return nil, err
-		}
-		members[attribute] = raw
-	}
-	switch {
-	case len(body) == 0:
-	case kind == typeJSON || strings.HasSuffix(kind, "+json"):
-		members["data"] = body
-	default:
-		return nil, fmt.Errorf("%w: %q as data of a CloudEvent; JSON is", errMediaType, kind)
-	}
-	if data, ok := members["data"]; ok {
-		text, err := canonical(nil, data)
-		if err != nil {
-			return nil, &bodyError{Index: 0, Field: "data", Err: err}
-		}
-		members["data"] = text
-	}
-	raw, err := json.Marshal(members)
-	if err != nil {
-		return nil, err
-	}
-	e, field, err := cloudEvent(raw)
-	if err != nil {
-		return nil, &bodyError{Index: 0, Field: field, Err: err}
-	}
-	return []Event{e}, nil
+	return unquoted(raw)
 }

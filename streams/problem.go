@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -26,11 +27,15 @@ type problem struct {
 	Code           string      `json:"code,omitempty"` // which error of this package
 }
 
-func (h *Handler) fail(w http.ResponseWriter, _ *http.Request, p problem) {
+func (h *Handler) fail(w http.ResponseWriter, p problem) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	w.Header().Set("Content-Type", typeProblem)
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // texts and numbers can be written
+	}
 	w.WriteHeader(p.Status)
-	_ = encode(w, p)
+	_, _ = w.Write(append(b, '\n'))
 }
 
 // failed tells the client of an error of the log or of the request.
@@ -49,19 +54,20 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, stream string, 
 	if k := (*KeyError)(nil); errors.As(err, &k) {
 		p.IDs, p.Partial = k.Keys, k.Partial
 	}
-	if b := (*bodyError)(nil); errors.As(err, &b) {
+	if b := (*placeError)(nil); errors.As(err, &b) {
 		p.Line, p.Field = b.Line, b.Field
 		if b.Index >= 0 {
 			p.Index = &b.Index
 		}
 	}
-	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
+	switch p.Status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusConflict:
 		w.Header().Set("Retry-After", "1")
 	}
 	if p.Status == http.StatusInternalServerError {
 		h.o.Logger.ErrorContext(r.Context(), "streams: a request failed", "method", r.Method, "stream", stream, "error", err)
 	}
-	h.fail(w, r, p)
+	h.fail(w, p)
 }
 
 // cause leaves out the wrapper that names operation and stream, which the problem says itself.
@@ -81,6 +87,9 @@ var statuses = []struct {
 	{ErrConflict, http.StatusPreconditionFailed, "conflict"},
 	{ErrKeyReused, http.StatusUnprocessableEntity, "key_reused"},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
+	{errInFlight, http.StatusConflict, "in_flight"},
+	{errSlow, http.StatusRequestTimeout, "slow"},
+	{errBusy, http.StatusServiceUnavailable, "busy"},
 	{errMediaType, http.StatusUnsupportedMediaType, "media_type"},
 	{ErrTooManyStreams, http.StatusTooManyRequests, "too_many_streams"},
 	{ErrFull, http.StatusTooManyRequests, "full"},

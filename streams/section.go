@@ -179,7 +179,7 @@ func (l *Local) loadStreams(d *decoder) ([]*stream, map[string]uint64) {
 			e.last = e.first + d.uvarint()
 			e.at = d.instant()
 			if d.err == nil && s.keys.find(e.key) == nil {
-				l.forgotten.Add(uint64(s.keys.add(e, l.o.MaxKeys)))
+				s.keys.add(e, l.o.MaxKeys)
 			}
 		}
 		next, err := l.store.Next(s.partition)

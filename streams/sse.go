@@ -1,11 +1,9 @@
 package streams
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -13,17 +11,20 @@ import (
 
 // tail follows one stream as server-sent events. It goes on behind Last-Event-ID, else at from, else with what is there.
 func (h *Handler) tail(w http.ResponseWriter, r *http.Request, stream string, q url.Values) {
-	from, err := number(q, "from", 1<<64-1)
+	from, err1 := number(q, "from", 0, 1<<64-1)
+	last, err2 := header(r, headerLast)
 	s := Subscription{Pattern: stream}
-	if text := r.Header.Get("Last-Event-ID"); err == nil && text != "" {
+	switch {
+	case last != "":
 		var p Position
-		if p, err = parsePosition(text); err == nil {
-			s.From = map[string]Position{stream: p}
+		if p, err2 = parsePosition(last); err2 != nil {
+			err2 = fieldError(headerLast, "%q; epoch:version is wanted", last)
 		}
-	} else if from > 0 {
+		s.From = map[string]Position{stream: p}
+	case from > 0:
 		s.From = map[string]Position{stream: {Version: from - 1}}
 	}
-	if err != nil {
+	if err := errors.Join(err1, err2); err != nil {
 		h.failed(w, r, stream, err)
 		return
 	}
@@ -32,27 +33,18 @@ func (h *Handler) tail(w http.ResponseWriter, r *http.Request, stream string, q 
 
 // subscriptions follows any number of streams.
 func (h *Handler) subscriptions(w http.ResponseWriter, r *http.Request) {
-	body, err := h.body(w, r)
+	_, err := query(r)
+	var body []byte
+	if err == nil {
+		body, err = h.body(w, r)
+	}
 	var in wireSubscription
 	if err == nil {
-		d := json.NewDecoder(bytes.NewReader(body))
-		d.DisallowUnknownFields()
-		if e := d.Decode(&in); e != nil {
-			err = fmt.Errorf("%w: subscription: %w", ErrInvalid, e)
-		}
+		err = strict(body, &in)
 	}
-	s := Subscription{Pattern: in.Pattern, EndOnGap: in.EndOnGap, From: map[string]Position{}}
-	switch {
-	case err != nil:
-	case in.Start == "now":
-		s.Start = FromNow
-	case in.Start != "" && in.Start != "oldest":
-		err = fmt.Errorf("%w: start %q; oldest or now", ErrInvalid, in.Start)
-	}
-	for name, text := range in.From {
-		if err == nil {
-			s.From[name], err = parsePosition(text)
-		}
+	var s Subscription
+	if err == nil {
+		s, err = in.subscription()
 	}
 	if err != nil {
 		h.failed(w, r, "", err)
@@ -66,7 +58,13 @@ func (h *Handler) subscriptions(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) follow(w http.ResponseWriter, r *http.Request, s Subscription) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	messages := make(chan Message)
+	f := frames{w: w, c: http.NewResponseController(w), timeout: h.o.Timeout}
+	if r.Method == http.MethodHead {
+		f.begin()
+		return
+	}
+	defer f.end()
+	messages := make(chan Message, aheadOfReader)
 	ended := make(chan error, 1)
 	go func() {
 		defer close(messages)
@@ -82,7 +80,6 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, s Subscription)
 			}
 		}
 	}()
-	f := frames{w: w, c: http.NewResponseController(w)}
 	beat := time.NewTicker(h.o.Heartbeat)
 	defer beat.Stop()
 	for {
@@ -92,16 +89,23 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, s Subscription)
 				h.ended(&f, r, s, ended)
 				return
 			}
-			if f.write(m) != nil {
-				return
+			f.add(m)
+			if len(messages) > 0 && len(f.buf) < most {
+				continue
 			}
 		case <-beat.C:
-			if f.comment() != nil {
-				return
-			}
+			f.buf = append(f.buf, ": alive\n\n"...)
+		}
+		if f.send() != nil {
+			return
 		}
 	}
 }
+
+const (
+	aheadOfReader = 16       // messages that wait for a connection
+	most          = 64 << 10 // bytes that are sent at once, but for the last message
+)
 
 func (h *Handler) ended(f *frames, r *http.Request, s Subscription, ended chan error) {
 	select {
@@ -109,19 +113,23 @@ func (h *Handler) ended(f *frames, r *http.Request, s Subscription, ended chan e
 		gap := (*GapError)(nil)
 		switch {
 		case errors.As(err, &gap):
-			_ = f.write(Message{Kind: MessageGap, Stream: gap.Gap.Stream, Gap: gap.Gap})
-		case !f.begun:
+			f.add(Message{Kind: MessageGap, Stream: gap.Gap.Stream, Gap: gap.Gap})
+		case !f.begun && len(f.buf) == 0:
 			h.failed(f.w, r, s.Pattern, err)
+			return
 		}
 	default:
 	}
+	_ = f.send()
 }
 
 // frames writes the frames of server-sent events.
 type frames struct {
-	w     http.ResponseWriter
-	c     *http.ResponseController
-	begun bool
+	w       http.ResponseWriter
+	c       *http.ResponseController
+	timeout time.Duration
+	begun   bool
+	buf     []byte
 }
 
 func (f *frames) begin() {
@@ -131,44 +139,45 @@ func (f *frames) begin() {
 	f.begun = true
 	h := f.w.Header()
 	h.Set("Content-Type", typeSSE)
-	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx passes frames on at once
 	f.w.WriteHeader(http.StatusOK)
 }
 
-func (f *frames) comment() error {
-	f.begin()
-	if _, err := f.w.Write([]byte(": alive\n\n")); err != nil {
-		return err
-	}
-	return f.c.Flush()
-}
-
-func (f *frames) write(m Message) error {
-	f.begin()
-	var b bytes.Buffer
-	var data any
+// add writes the frame of a message into the buffer.
+func (f *frames) add(m Message) {
+	name, note := "", any(nil)
 	switch m.Kind {
 	case MessageEvent:
-		fmt.Fprintf(&b, "id: %s\n", formatPosition(Position{m.Epoch, m.Event.Version}))
-		data = toWire(&m.Event)
+		f.buf = append(f.buf, "id: "...)
+		f.buf = append(f.buf, formatPosition(Position{m.Epoch, m.Event.Version})...)
+		f.buf = append(f.buf, "\ndata: "...)
+		f.buf = append(appendEvent(f.buf, &m.Event), "\n\n"...)
+		return
 	case MessageGap:
-		b.WriteString("event: gap\n")
-		data = wireGap{m.Gap.Stream, m.Gap.From, m.Gap.To, m.Gap.Cause, m.Epoch, time.Now().UTC()}
+		name, note = "gap", wireGap{m.Gap.Stream, m.Gap.From, m.Gap.To, m.Gap.Cause, m.Epoch, time.Now().UTC()}
 	case MessageCaughtUp:
-		b.WriteString("event: caughtup\n")
-		data = wireNote{m.Stream, m.Epoch, time.Now().UTC()}
+		name, note = "caughtup", wireNote{m.Stream, m.Epoch, time.Now().UTC()}
 	case MessageFellBehind:
-		b.WriteString("event: fellbehind\n")
-		data = wireNote{m.Stream, m.Epoch, time.Now().UTC()}
+		name, note = "fellbehind", wireNote{m.Stream, m.Epoch, time.Now().UTC()}
 	}
-	b.WriteString("data: ")
-	if err := encode(&b, data); err != nil { // ends with a line break
-		return err
+	b, err := json.Marshal(note)
+	if err != nil {
+		panic(err) // notes can be written
 	}
-	b.WriteByte('\n')
-	if _, err := f.w.Write(b.Bytes()); err != nil {
-		return err
-	}
-	return f.c.Flush()
+	f.buf = append(append(append(f.buf, "event: "...), name...), "\ndata: "...)
+	f.buf = append(append(f.buf, b...), "\n\n"...)
 }
+
+// send writes the buffer to the client, which has so much time to take it.
+func (f *frames) send() error {
+	f.begin()
+	_ = f.c.SetWriteDeadline(time.Now().Add(f.timeout)) // a writer that has none waits as its server wants
+	_, err := f.w.Write(f.buf)
+	if f.buf = f.buf[:0]; cap(f.buf) > 2*most {
+		f.buf = nil
+	}
+	return errors.Join(err, f.c.Flush())
+}
+
+// end leaves the connection to the next request without a deadline.
+func (f *frames) end() { _ = f.c.SetWriteDeadline(time.Time{}) }

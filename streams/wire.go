@@ -1,9 +1,9 @@
 package streams
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +19,10 @@ const (
 	headerEpoch = "Ephemera-Epoch"
 	headerGap   = "Ephemera-Gap" // "from-to; cause=limit" when a read began below the oldest event
 	headerKey   = "Idempotency-Key"
+	headerLast  = "Last-Event-ID"
+
+	headerOldest = "Ephemera-Oldest" // version of the oldest event that is there
+	headerMore   = "Ephemera-More"   // "true" when a page ends before the stream or list does
 )
 
 // Media types.
@@ -31,39 +35,72 @@ const (
 	typeCloudBatch = "application/cloudevents-batch+json"
 )
 
-// encode writes v as one line of JSON, and data as it is.
-func encode(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// wireEvent is an event in requests and replies.
+// wireEvent is an event as the client reads it; appendEvent writes it.
 type wireEvent struct {
-	ID      string          `json:"id,omitempty"`
-	Type    string          `json:"type,omitempty"`
-	Stream  string          `json:"stream,omitempty"`
-	Version uint64          `json:"version,omitempty"`
-	Time    *time.Time      `json:"time,omitempty"`
+	ID      string          `json:"id"`
+	Type    string          `json:"type"`
+	Stream  string          `json:"stream"`
+	Version uint64          `json:"version"`
+	Time    time.Time       `json:"time"`
 	Data    json.RawMessage `json:"data"`
-	Meta    json.RawMessage `json:"meta,omitempty"`
-}
-
-func toWire(e *Event) wireEvent {
-	w := wireEvent{ID: e.ID, Type: e.Type, Stream: e.Stream, Version: e.Version, Data: e.Data, Meta: e.Meta}
-	if !e.Time.IsZero() {
-		t := e.Time.UTC()
-		w.Time = &t
-	}
-	return w
+	Meta    json.RawMessage `json:"meta"`
 }
 
 func (w *wireEvent) event() Event {
-	e := Event{ID: w.ID, Type: w.Type, Stream: w.Stream, Version: w.Version, Data: w.Data, Meta: w.Meta}
-	if w.Time != nil {
-		e.Time = *w.Time
+	return Event{ID: w.ID, Type: w.Type, Time: w.Time, Data: w.Data, Meta: w.Meta, Stream: w.Stream, Version: w.Version}
+}
+
+// appendEvent writes an event of a reply, on one line.
+func appendEvent(b []byte, e *Event) []byte {
+	b = appendQuoted(append(b, `{"id":`...), e.ID)
+	b = appendQuoted(append(b, `,"type":`...), e.Type)
+	b = appendQuoted(append(b, `,"stream":`...), e.Stream)
+	b = strconv.AppendUint(append(b, `,"version":`...), e.Version, 10)
+	b = appendTime(append(b, `,"time":`...), e.Time)
+	return appendSaid(b, e)
+}
+
+// appendNew writes an event of a request.
+func appendNew(b []byte, e *Event) []byte {
+	b = append(b, '{')
+	if e.ID != "" {
+		b = append(appendQuoted(append(b, `"id":`...), e.ID), ',')
 	}
-	return e
+	if e.Type != "" {
+		b = append(appendQuoted(append(b, `"type":`...), e.Type), ',')
+	}
+	if !e.Time.IsZero() {
+		b = append(appendTime(append(b, `"time":`...), e.Time), ',')
+	}
+	return appendSaid(b, e)
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+}
+
+// appendSaid writes data and meta, and ends the event.
+func appendSaid(b []byte, e *Event) []byte {
+	if b[len(b)-1] != ',' && b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = appendLine(append(b, `"data":`...), e.Data)
+	if len(e.Meta) > 0 {
+		b = appendLine(append(b, `,"meta":`...), e.Meta)
+	}
+	return append(b, '}')
+}
+
+// appendLine writes a JSON text without line breaks; those of a Local have none.
+func appendLine(b, raw []byte) []byte {
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return append(b, raw...)
+	}
+	var line bytes.Buffer
+	if json.Compact(&line, raw) != nil {
+		return append(b, "null"...) // no Log returns what is no JSON
+	}
+	return append(b, line.Bytes()...)
 }
 
 // wireResult is the reply to an append.
@@ -104,6 +141,8 @@ type wireInfo struct {
 	Limits  wireLimits `json:"limits"`
 	Epoch   core.Epoch `json:"epoch"`
 	Keys    int        `json:"keys"`
+
+	KeysForgotten uint64 `json:"keysForgotten"`
 }
 
 type wireLimits struct {
@@ -114,12 +153,12 @@ type wireLimits struct {
 }
 
 func toWireInfo(i Info) wireInfo {
-	return wireInfo{i.Stream, i.Version, i.Oldest, i.Events, i.Bytes, i.Exists, toWireLimits(i.Limits), i.Epoch, i.Keys}
+	return wireInfo{i.Stream, i.Version, i.Oldest, i.Events, i.Bytes, i.Exists, toWireLimits(i.Limits), i.Epoch, i.Keys, i.KeysForgotten}
 }
 
 func (w *wireInfo) info() (Info, error) {
 	m, err := w.Limits.limits()
-	return Info{w.Stream, w.Version, w.Oldest, w.Events, w.Bytes, w.Exists, m, w.Epoch, w.Keys}, err
+	return Info{w.Stream, w.Version, w.Oldest, w.Events, w.Bytes, w.Exists, m, w.Epoch, w.Keys, w.KeysForgotten}, err
 }
 
 var fullNames = []string{FullDefault: "default", DiscardOldest: "discardOldest", RefuseNew: "refuseNew"}
@@ -146,34 +185,6 @@ func (w *wireLimits) limits() (Limits, error) {
 	return m, nil
 }
 
-// wireSummary is the reply to aggregate=true: the first four members are as the predecessor had them.
-type wireSummary struct {
-	Stream      string               `json:"stream"`
-	TotalEvents uint64               `json:"totalEvents"`
-	TotalValor  float64              `json:"totalValor"`
-	Gateways    map[string]wireGroup `json:"gateways"`
-	DurationMs  float64              `json:"durationMs"`
-
-	Version     uint64             `json:"version"`
-	Epoch       core.Epoch         `json:"epoch"`
-	Field       string             `json:"field"`
-	By          string             `json:"by"`
-	Numbers     uint64             `json:"numbers"`
-	NotNumbers  uint64             `json:"notNumbers"`
-	Min         *float64           `json:"min"` // null without a number
-	Max         *float64           `json:"max"`
-	Avg         *float64           `json:"avg"`
-	Percentiles map[string]float64 `json:"percentiles,omitempty"`
-}
-
-type wireGroup struct {
-	Count   uint64   `json:"count"` // events
-	Sum     float64  `json:"sum"`
-	Numbers uint64   `json:"numbers"`
-	Min     *float64 `json:"min"`
-	Max     *float64 `json:"max"`
-}
-
 // A position travels as "epoch:version".
 func formatPosition(p Position) string {
 	return p.Epoch.String() + ":" + strconv.FormatUint(p.Version, 10)
@@ -198,4 +209,23 @@ type wireSubscription struct {
 	From     map[string]string `json:"from,omitempty"`  // epoch:version by stream
 	Start    string            `json:"start,omitempty"` // "oldest" or "now"
 	EndOnGap bool              `json:"endOnGap,omitempty"`
+}
+
+func (w *wireSubscription) subscription() (Subscription, error) {
+	s := Subscription{Pattern: w.Pattern, EndOnGap: w.EndOnGap, From: map[string]Position{}}
+	switch w.Start {
+	case "", "oldest":
+	case "now":
+		s.Start = FromNow
+	default:
+		return s, fieldError("start", "%q; oldest or now", w.Start)
+	}
+	for name, text := range w.From {
+		p, err := parsePosition(text)
+		if err != nil {
+			return s, fieldError("from", "of %q: %q; epoch:version is wanted", name, text)
+		}
+		s.From[name] = p
+	}
+	return s, nil
 }
