@@ -239,6 +239,9 @@ func TestParse(t *testing.T) {
 
 // Every benchmark that the report needs exists, runs, and reports the units that it is asked for.
 func TestTheReportFitsTheBenchmarks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the benchmarks")
+	}
 	bench, stop, err := newRunner(t.Context())
 	if err != nil {
 		t.Fatal(err)

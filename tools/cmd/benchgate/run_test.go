@@ -36,6 +36,9 @@ type repository struct {
 
 func newRepository(t *testing.T, benchmarks string) *repository {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds and measures test programs")
+	}
 	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
 	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	t.Setenv("GOWORK", "off")

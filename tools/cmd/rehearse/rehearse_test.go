@@ -26,6 +26,9 @@ var good = map[string]string{
 // repo writes a tree and lets git track it.
 func repo(t *testing.T, changes map[string]string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds and tests modules")
+	}
 	t.Setenv("GOPROXY", "off")
 	root := t.TempDir()
 	files := maps.Clone(good)

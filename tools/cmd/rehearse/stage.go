@@ -96,7 +96,8 @@ func environment(ctx context.Context, proxy, cache string) ([]string, error) {
 		"GOMODCACHE="+cache,
 		"GONOPROXY=none",
 		"GONOSUMDB="+strings.Trim(vars[2]+","+modset.Prefix+"/*", ","),
-		"GOFLAGS="+strings.Join(append(flags, "-modcacherw"), " "),
+		// -trimpath, or where the temporary module cache lies would be part of everything that is compiled.
+		"GOFLAGS="+strings.Join(append(flags, "-modcacherw", "-trimpath"), " "),
 	), nil
 }
 

@@ -134,6 +134,9 @@ func untilEnd(t *testing.T, r io.Reader) int64 {
 }
 
 func TestRealServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
 	ci := os.Getenv("EPHEMERA_CI")
 	callersServers(t)
 	for _, kind := range []string{"versitygw", "minio"} {

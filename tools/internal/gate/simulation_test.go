@@ -108,6 +108,9 @@ func requireRates(t *testing.T, what string, counts map[State]int, ok bool) {
 
 // The limit of 20,000 rounds is not the default, which is 80: it shows that the method decides in the end, at any noise.
 func TestWideningFindsTheShiftAndLetsNoisePass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of simulated runs")
+	}
 	for _, noise := range []float64{0.01, 0.05, 0.20} {
 		t.Run(fmt.Sprintf("noise=%v", noise), func(t *testing.T) {
 			shifted := rates(trials, func(seed uint64) Verdict { return newMachine(seed, noise).widen(1.04, 20_000) })
