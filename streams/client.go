@@ -27,9 +27,15 @@ type ClientOptions struct {
 }
 
 // A Client is a Log at a distance: what NewHandler serves under a URL. It repeats calls that failed on the way, which is
-// safe, because every append carries an idempotency key: the caller's, or else a random one. An append whose outcome
-// cannot be found out in time is ErrUnknownOutcome, never reported as failed. Subscriptions go on where they were after a
-// broken connection. All methods are safe for concurrent use.
+// safe, because every append carries an idempotency key: the caller's, or else a random one. Only Delete and SetLimits are
+// not repeated once they may have happened, because what came between would be lost. An append whose outcome cannot be
+// found out in time is ErrUnknownOutcome, never reported as failed; so is one that is refused when an earlier try may still
+// come true, for example because the stream was at a lower version than expected. That error also is what refused it.
+//
+// An append that met its own key, from a try whose reply was lost, says Duplicate if the key is the caller's. A key protects
+// as long as the server remembers it: not across a deletion of the stream.
+//
+// Subscriptions go on where they were after a broken connection. All methods are safe for concurrent use.
 type Client struct {
 	base   string
 	o      ClientOptions
@@ -94,7 +100,18 @@ type request struct {
 	method, path string
 	header       http.Header
 	body         []byte
+	effect       effect
+	lasting      func(refusal error) bool // nil: none lasts
 }
+
+// An effect is what it means if a request was done without its client knowing.
+type effect int
+
+const (
+	harmless   effect = iota
+	repeatable        // doing it again changes nothing
+	single            // doing it again may undo what others did
+)
 
 func streamPath(name string) string {
 	parts := strings.Split(name, "/")
@@ -109,11 +126,11 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	open   bool // an earlier try of the request may have happened, or may happen yet
 }
 
-// do sends a request until there is an answer that decides, or RetryFor is over. writes: its effect matters if it is
-// unknown whether it happened.
-func (c *Client) do(ctx context.Context, r request, writes bool) (answer, error) {
+// do sends a request until there is an answer that decides, or RetryFor is over.
+func (c *Client) do(ctx context.Context, r request) (answer, error) {
 	deadline := time.Now().Add(c.o.RetryFor)
 	unknown := false // an earlier try may have happened
 	for try := 1; ; try++ {
@@ -121,12 +138,16 @@ func (c *Client) do(ctx context.Context, r request, writes bool) (answer, error)
 		reached := err != nil && !neverSent(err)
 		switch {
 		case err == nil && !transient(a.status) || errors.Is(err, ErrTooLarge):
+			a.open = unknown
 			return a, err
 		case err == nil:
 			err = decodeProblem(a.status, a.body)
-			reached = a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout
+			reached = a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout || errors.Is(err, ErrUnknownOutcome)
 		}
 		unknown = unknown || reached
+		if unknown && r.effect == single {
+			return answer{}, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		}
 		wait := time.Duration(float64(min(50*time.Millisecond<<min(try, 6), 2*time.Second)) * (0.5 + rnd.Float64()/2))
 		if ctx.Err() == nil && c.ctx.Err() == nil && time.Now().Add(wait).Before(deadline) {
 			select {
@@ -141,7 +162,7 @@ func (c *Client) do(ctx context.Context, r request, writes bool) (answer, error)
 		} else if c.ctx.Err() != nil {
 			err = ErrClosed
 		}
-		if writes && unknown {
+		if r.effect != harmless && unknown {
 			return answer{}, fmt.Errorf("%w after %d tries: %w", ErrUnknownOutcome, try, err)
 		}
 		if ctx.Err() == nil && c.ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
@@ -183,7 +204,7 @@ func (c *Client) once(ctx context.Context, r request) (answer, error) {
 	if len(body) > maxReply {
 		err = fmt.Errorf("%w: a reply of more than %d bytes; ask for fewer events", ErrTooLarge, maxReply)
 	}
-	return answer{resp.StatusCode, resp.Header, body}, err
+	return answer{status: resp.StatusCode, header: resp.Header, body: body}, err
 }
 
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
@@ -230,20 +251,38 @@ func decodeProblem(status int, body []byte) error {
 }
 
 // call does a request whose reply is JSON.
-func (c *Client) call(ctx context.Context, r request, writes bool, out any) (http.Header, error) {
-	a, err := c.do(ctx, r, writes)
+func (c *Client) call(ctx context.Context, r request, out any) (http.Header, error) {
+	a, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if a.status/100 != 2 {
-		return nil, decodeProblem(a.status, a.body)
+		err = decodeProblem(a.status, a.body)
+		open := a.open && (r.lasting == nil || !r.lasting(err))
+		if r.effect != harmless && (open || a.status >= http.StatusInternalServerError) {
+			err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		}
+		return nil, err
 	}
 	if out != nil {
 		if err := json.Unmarshal(a.body, out); err != nil {
-			return nil, fmt.Errorf("%w: a reply that is not ephemera's: %w", ErrUnavailable, err)
+			kind := ErrUnavailable
+			if r.effect != harmless {
+				kind = ErrUnknownOutcome
+			}
+			return nil, fmt.Errorf("%w: a reply that is not ephemera's: %w", kind, err)
 		}
 	}
 	return a.header, nil
+}
+
+// lasting reports that a refusal will not turn into its opposite, so that a try that is still on its way will be refused,
+// too. Versions only grow, and an epoch does not come back.
+func (a *Append) lasting(err error) bool {
+	if at := (*ConflictError)(nil); errors.As(err, &at) {
+		return !a.Epoch.IsZero() && at.Epoch != a.Epoch || a.Expect.kind == expectVersion && at.Version > a.Expect.version
+	}
+	return errors.Is(err, ErrKeyReused) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrTooLarge)
 }
 
 // Append implements Log. Events of a batch in which only some have an id get random ones.
@@ -260,7 +299,7 @@ func (c *Client) Append(ctx context.Context, a Append) (Result, error) {
 	}
 	r, ours := c.appendRequest(w)
 	var out wireResult
-	if _, err := c.call(ctx, r, true, &out); err != nil {
+	if _, err := c.call(ctx, r, &out); err != nil {
 		return Result{}, wrap("append", a.Stream, err)
 	}
 	// A key of our own can be known only from an earlier try of this very call.
@@ -307,7 +346,7 @@ func (c *Client) appendRequest(a *work) (r request, ours bool) {
 	if !a.Epoch.IsZero() {
 		h.Set(headerEpoch, a.Epoch.String())
 	}
-	return request{http.MethodPost, streamPath(a.Stream), h, body}, ours
+	return request{http.MethodPost, streamPath(a.Stream), h, body, repeatable, a.lasting}, ours
 }
 
 func newKey() string { return rand.Text() }
@@ -331,7 +370,7 @@ func (c *Client) Read(ctx context.Context, r Read) (Page, error) {
 		q.Set("backward", "true")
 	}
 	var list []wireEvent
-	header, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(r.Stream) + "?" + q.Encode()}, false, &list)
+	header, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(r.Stream) + "?" + q.Encode()}, &list)
 	if err != nil {
 		return Page{}, wrap("read", r.Stream, err)
 	}
@@ -370,7 +409,7 @@ func (c *Client) Info(ctx context.Context, stream string) (Info, error) {
 		return Info{}, wrap("info", stream, err)
 	}
 	var w wireInfo
-	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(stream) + "?info=true"}, false, &w); err != nil {
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(stream) + "?info=true"}, &w); err != nil {
 		return Info{}, wrap("info", stream, err)
 	}
 	i, err := w.info()
@@ -393,7 +432,7 @@ func (c *Client) List(ctx context.Context, pattern, after string, limit int) ([]
 		}
 		q := url.Values{"pattern": {pattern}, "after": {after}, "limit": {strconv.Itoa(page)}}
 		var list []wireInfo
-		if _, err := c.call(ctx, request{method: http.MethodGet, path: "/streams?" + q.Encode()}, false, &list); err != nil {
+		if _, err := c.call(ctx, request{method: http.MethodGet, path: "/streams?" + q.Encode()}, &list); err != nil {
 			return nil, wrap("list", pattern, err)
 		}
 		for k := range list {
@@ -420,7 +459,10 @@ func (c *Client) SetLimits(ctx context.Context, stream string, m Limits) error {
 	}
 	body, err := json.Marshal(toWireLimits(m))
 	if err == nil {
-		_, err = c.call(ctx, request{http.MethodPut, streamPath(stream) + "?limits=true", http.Header{"Content-Type": {typeJSON}}, body}, true, nil)
+		_, err = c.call(ctx, request{
+			method: http.MethodPut, path: streamPath(stream) + "?limits=true", header: http.Header{"Content-Type": {typeJSON}}, body: body,
+			effect: single,
+		}, nil)
 	}
 	return wrap("limits", stream, err)
 }
@@ -433,7 +475,7 @@ func (c *Client) Delete(ctx context.Context, stream string) error {
 	if err := CheckName(stream); err != nil {
 		return wrap("delete", stream, err)
 	}
-	_, err := c.call(ctx, request{method: http.MethodDelete, path: streamPath(stream)}, true, nil)
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: streamPath(stream), effect: single}, nil)
 	return wrap("delete", stream, err)
 }
 
@@ -447,7 +489,7 @@ func (c *Client) Aggregate(ctx context.Context, a Aggregate) (Summary, error) {
 	}
 	q := url.Values{"aggregate": {"true"}, "field": {a.Field}, "by": {a.By}}
 	var w wireSummary
-	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(a.Stream) + "?" + q.Encode()}, false, &w); err != nil {
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: streamPath(a.Stream) + "?" + q.Encode()}, &w); err != nil {
 		return Summary{}, wrap("aggregate", a.Stream, err)
 	}
 	return w.summary(a), nil

@@ -98,9 +98,9 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 	if err != nil {
 		return err
 	}
-	resp, err := f.c.send(ctx, request{http.MethodPost, "/subscriptions", http.Header{
-		"Content-Type": {typeJSON}, "Accept": {typeSSE},
-	}, body})
+	resp, err := f.c.send(ctx, request{
+		method: http.MethodPost, path: "/subscriptions", header: http.Header{"Content-Type": {typeJSON}, "Accept": {typeSSE}}, body: body,
+	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBroken, err)
 	}

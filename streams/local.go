@@ -32,7 +32,7 @@ type Local struct {
 	ancestors []ancestor
 	rollups   rollups
 
-	gone      atomic.Uint64 // versions of deleted streams that were forgotten
+	gone atomic.Uint64 // versions of deleted streams that were forgotten
 }
 
 // ended is what is remembered of a stream that was deleted.

@@ -1,0 +1,98 @@
+package streams_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+const anEpoch = "0102030405060708090a0b0c0d0e0f10"
+
+func problemReply(status int, members string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"status":%d,%s}`, status, members)
+	}
+}
+
+func lost(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
+func conflictAt(version int) func(http.ResponseWriter) {
+	return problemReply(412, fmt.Sprintf(`"code":"conflict","currentVersion":%d,"epoch":%q`, version, anEpoch))
+}
+
+// TestOutcomes: what a client makes of the replies to one call, the last of which repeats. A refusal behind a lost reply
+// decides only if the try whose reply was lost cannot come true any more.
+func TestOutcomes(t *testing.T) {
+	add := func(e streams.Expect) func(*testing.T, streams.Log) error {
+		return func(t *testing.T, l streams.Log) error {
+			_, err := l.Append(t.Context(), streams.Append{Stream: "a", Expect: e, Events: []streams.Event{{Data: []byte(`1`)}}})
+			return err
+		}
+	}
+	remove := func(t *testing.T, l streams.Log) error { return l.Delete(t.Context(), "a") }
+	setLimits := func(t *testing.T, l streams.Log) error { return l.SetLimits(t.Context(), "a", streams.Limits{}) }
+	type replies []func(http.ResponseWriter)
+	unknown, full := streams.ErrUnknownOutcome, problemReply(429, `"code":"full"`)
+	for _, c := range []struct {
+		name    string
+		call    func(*testing.T, streams.Log) error
+		replies replies
+		is      []error // all of them
+		not     error
+		calls   int64 // 0: any number
+	}{
+		{"conflict", add(streams.Version(5)), replies{conflictAt(3)}, []error{streams.ErrConflict}, unknown, 1},
+		{"lost, then passed", add(streams.Version(5)), replies{lost, conflictAt(7)}, []error{streams.ErrConflict}, unknown, 2},
+		{"lost, then not reached", add(streams.Version(5)), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
+		{"lost, then it exists", add(streams.NoStream), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
+		{"full", add(streams.Any), replies{full}, []error{streams.ErrFull}, unknown, 1},
+		{"lost, then full", add(streams.Any), replies{lost, full}, []error{unknown, streams.ErrFull}, nil, 2},
+		{"lost, then invalid", add(streams.Any), replies{lost, problemReply(400, `"code":"invalid"`)}, []error{streams.ErrInvalid}, unknown, 2},
+		{"error of something between", add(streams.Any), replies{problemReply(500, `"a":1`)}, []error{unknown}, nil, 1},
+		{"no reply of ours", add(streams.Any), replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte("hello")) }}, []error{unknown}, nil, 1},
+		{"unknown to the server, too", add(streams.Any), replies{problemReply(503, `"code":"unknown_outcome"`)}, []error{unknown}, nil, 0},
+		{"not ready", add(streams.Any), replies{problemReply(503, `"code":"closed"`)}, []error{streams.ErrUnavailable}, unknown, 0},
+		{"always lost", add(streams.Any), replies{lost}, []error{unknown}, nil, 0},
+		{"deletion lost", remove, replies{lost}, []error{unknown}, nil, 1},
+		{"deletion not ready", remove, replies{problemReply(503, `"code":"closed"`), func(w http.ResponseWriter) { w.WriteHeader(204) }}, nil, unknown, 2},
+		{"limits lost", setLimits, replies{lost}, []error{unknown}, nil, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int64
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				n := int(calls.Add(1)) - 1
+				c.replies[min(n, len(c.replies)-1)](w)
+			}))
+			defer s.Close()
+			l, err := streams.NewClient(s.URL, streams.ClientOptions{RetryFor: 500 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			err = c.call(t, l)
+			if (err == nil) != (len(c.is) == 0) {
+				t.Fatalf("error %v", err)
+			}
+			for _, want := range c.is {
+				if !errors.Is(err, want) {
+					t.Errorf("error %q is not %q", err, want)
+				}
+			}
+			if c.not != nil && errors.Is(err, c.not) {
+				t.Errorf("error %q", err)
+			}
+			if n := calls.Load(); c.calls > 0 && n != c.calls {
+				t.Errorf("%d requests, want %d", n, c.calls)
+			}
+		})
+	}
+}
