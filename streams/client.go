@@ -320,7 +320,9 @@ func (c *Client) appendRequest(a *work) (r request, ours bool) {
 		key, ours = newKey(), true
 	}
 	if key != "" {
-		h.Set(headerKey, key)
+		// Not in the canonical spelling, by which net/http would know that it may send the request twice: a refusal of the
+		// second must not hide that the first may have happened.
+		h[strings.ToLower(headerKey)] = []string{key}
 	}
 	body := []byte{'['}
 	for i := range a.Events {

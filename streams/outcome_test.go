@@ -96,3 +96,33 @@ func TestOutcomes(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryTryIsKnown: net/http repeats no append behind the client's back, also not on a connection that has been used.
+func TestEveryTryIsKnown(t *testing.T) {
+	var calls atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch calls.Add(1) {
+		case 1:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"stream":"a","firstVersion":1,"lastVersion":1,"epoch":%q}`, anEpoch)
+		case 2:
+			lost(w)
+		default:
+			conflictAt(0)(w)
+		}
+		if r.Header.Get("Idempotency-Key") == "" {
+			t.Error("a request without its key")
+		}
+	}))
+	defer s.Close()
+	l, err := streams.NewClient(s.URL, streams.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	appendOne(t, l, "a")
+	a := streams.Append{Stream: "a", Expect: streams.Version(1), Events: []streams.Event{{Data: []byte(`1`)}}}
+	if _, err := l.Append(t.Context(), a); !errors.Is(err, streams.ErrUnknownOutcome) || calls.Load() != 3 {
+		t.Errorf("%v after %d requests", err, calls.Load())
+	}
+}
