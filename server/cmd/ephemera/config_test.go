@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestPrecedence(t *testing.T) {
+	file := write(t, "e.yaml", "# where\nlisten: 127.0.0.1:1\ndata: /from/file\nmax-body: 2MiB\nmax-streams: 7\ninsecure-no-token: true\n")
+	t.Setenv("EPHEMERA_DATA", "/from/environment")
+	t.Setenv("EPHEMERA_LISTEN", "127.0.0.1:2")
+	t.Setenv("EPHEMERA_CONFIG", file)
+	code, out, text := once(t, "config", "show", "--listen", "127.0.0.1:3", "--json")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, text)
+	}
+	got := map[string][2]string{}
+	for line := range strings.Lines(out) {
+		var x struct{ Flag, Value, Source string }
+		if err := json.Unmarshal([]byte(line), &x); err != nil {
+			t.Fatal(err)
+		}
+		got[x.Flag] = [2]string{x.Value, x.Source}
+	}
+	for flag, want := range map[string][2]string{
+		"listen":            {"127.0.0.1:3", "command line"},
+		"data":              {"/from/environment", "EPHEMERA_DATA"},
+		"max-body":          {"2MiB", "config file"},
+		"max-streams":       {"7", "config file"},
+		"insecure-no-token": {"true", "config file"},
+		"restore":           {"newest", "default"},
+	} {
+		if got[flag] != want {
+			t.Errorf("%s: %v, want %v", flag, got[flag], want)
+		}
+	}
+}
+
+func TestConfigShowIsAConfigFile(t *testing.T) {
+	_, out, _ := once(t, "config", "show", "--max-body", "3MiB")
+	code, again, text := once(t, "config", "show", "--config", write(t, "e.yaml", out))
+	if code != 0 || !strings.Contains(again, "3MiB") || strings.Contains(again, "default") {
+		t.Errorf("exit code %d: %s%s", code, again, text)
+	}
+}
+
+func TestBadConfigFile(t *testing.T) {
+	for text, says := range map[string][]string{
+		"listen: 127.0.0.1:1\nlisen: x\n":          {":2: lisen: no such key"},
+		"\n\nmax-body: much\n":                     {":3: max-body: ", "size"},
+		"max-streams: many\nkey-age: old\n":        {":1: max-streams: ", ":2: key-age: "},
+		"log-level: loud\n":                        {":1: log-level: ", "warn"},
+		"listen: a\nlisten: b\n":                   {":2: listen: stands in line 1"},
+		"data:\n  - a\n":                           {":2: data: one value"},
+		"data: \"a\n":                              {"line 2"},
+		"- a\n":                                    {":1: lines of the form"},
+		"token: a-secret-of-some-length-0123456\n": {":1: token: no such key"},
+	} {
+		file := write(t, "e.yaml", text)
+		code, _, stderr := once(t, "serve", "--config", file)
+		if code != 2 || strings.Contains(stderr, "a-secret") {
+			t.Errorf("%q: exit code %d: %s", text, code, stderr)
+		}
+		for _, s := range says {
+			if !strings.Contains(stderr, s) {
+				t.Errorf("%q: no %q in %s", text, s, stderr)
+			}
+		}
+	}
+	if code, _, stderr := once(t, "serve", "--config", "/no/file.yaml"); code != 2 || !strings.Contains(stderr, "/no/file.yaml") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+func TestWithoutArgumentsItTeaches(t *testing.T) {
+	code, out, _ := once(t)
+	if code != 0 || !strings.Contains(out, "ephemera serve") || !strings.Contains(out, "curl") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}

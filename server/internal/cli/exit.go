@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ephemera-go/ephemera/server/internal/config"
+	"github.com/ephemera-go/ephemera/server/internal/serve"
+	"github.com/ephemera-go/ephemera/server/internal/state"
+	"github.com/ephemera-go/ephemera/server/internal/web"
+	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/snapshot"
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+// Exit codes; docs/server.md lists them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2 // command line, environment or config file
+	exitStart       = 3 // address, data directory or certificate cannot be used
+	exitHeld        = 4 // another process uses the data directory
+	exitDamaged     = 5 // what is stored is damaged
+	exitUnsaved     = 6 // stopped, and not everything was saved
+	exitUnreachable = 7 // no server, or not ready
+	exitDenied      = 8 // the server wants another token
+	exitConflict    = 9 // the stream is at another version, or the key was used for something else
+)
+
+var (
+	errUsage       = errors.New("wrong usage")
+	errUnreachable = errors.New("the server cannot be reached")
+	errDenied      = errors.New("the server wants a token, or another one")
+)
+
+// codes are asked in this order.
+var codes = []struct {
+	err  error
+	code int
+}{
+	{state.ErrUnsaved, exitUnsaved},
+	{state.ErrLost, exitUnsaved},
+	{serve.ErrDrain, exitUnsaved},
+	{errUsage, exitUsage},
+	{config.ErrConfig, exitUsage},
+	{serve.ErrExposed, exitUsage},
+	{serve.ErrOption, exitUsage},
+	{web.ErrOption, exitUsage},
+	{state.ErrHeld, exitHeld},
+	{sinks.ErrLeased, exitHeld},
+	{state.ErrDamaged, exitDamaged},
+	{snapshot.ErrCorrupt, exitDamaged},
+	{snapshot.ErrNoValid, exitDamaged},
+	{state.ErrData, exitStart},
+	{state.ErrForeign, exitStart},
+	{serve.ErrListen, exitStart},
+	{serve.ErrTLS, exitStart},
+	{errDenied, exitDenied},
+	{streams.ErrDenied, exitDenied},
+	{streams.ErrConflict, exitConflict},
+	{streams.ErrKeyReused, exitConflict},
+	{errUnreachable, exitUnreachable},
+	{streams.ErrUnavailable, exitUnreachable},
+	{streams.ErrUnknownOutcome, exitUnreachable},
+	{streams.ErrOption, exitUsage},
+	{snapshot.ErrOption, exitUsage},
+}
+
+// failed tells what went wrong and returns the exit code.
+func (w *world) failed(err error) int {
+	if err == nil || errors.Is(err, context.Canceled) && w.ctx.Err() != nil {
+		return exitOK
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		_, _ = fmt.Fprintln(w.stderr, "ephemera: "+line)
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			if c.code == exitUsage {
+				_, _ = fmt.Fprintln(w.stderr, "ephemera: --help shows how, for every command too")
+			}
+			return c.code
+		}
+	}
+	return exitFailed
+}

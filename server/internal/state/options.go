@@ -1,0 +1,64 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ephemera-go/ephemera/snapshot"
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+// A Restore says which snapshot a server starts from.
+type Restore string
+
+// The ways to start.
+const (
+	Newest Restore = "newest" // the newest one; if it is damaged, Open fails
+	Older  Restore = "older"  // the newest one that is whole
+	Empty  Restore = "empty"  // none
+)
+
+// Names of the snapshots in their place.
+const (
+	StreamsName = "streams"
+	MetricsName = "metrics"
+)
+
+// Options configures a State. Bad values are refused together by Open.
+type Options struct {
+	Data      string // directory; made if it does not exist
+	Snapshots string // URL of blobs; empty: files below Data
+	Signals   string // URL of signals; empty: SQLite below Data
+	Owner     string // who, in messages of others; no secret
+	Restore   Restore
+
+	Streams      streams.Options
+	MetricEvents int           // kept
+	SignalCount  int           // in the window
+	SignalAge    time.Duration // from which on signals are not shown
+	SignalRows   uint64        // > 0: signals kept in their store, the newest
+
+	SnapshotInterval time.Duration
+	SnapshotEvents   int
+	Keep             int           // snapshots
+	FinalTimeout     time.Duration // of Close
+
+	Progress func(snapshot.Progress) // of restoring and saving; may be nil
+	Logger   *slog.Logger            // nil means silence
+}
+
+func (o *Options) validate() error {
+	var p []error
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			p = append(p, fmt.Errorf("%w: "+format, append([]any{streams.ErrOption}, args...)...))
+		}
+	}
+	add(o.Data == "", "Data: empty")
+	add(o.Restore != Newest && o.Restore != Older && o.Restore != Empty, "Restore: %q; newest, older or empty", o.Restore)
+	add(o.MetricEvents < 1, "MetricEvents: %d; at least 1", o.MetricEvents)
+	add(o.FinalTimeout <= 0, "FinalTimeout: %v; more than 0", o.FinalTimeout)
+	return errors.Join(p...)
+}

@@ -1,0 +1,132 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/snapshot"
+)
+
+// Run saves as the options say until the context ends, and returns nil then. It ends with ErrLost when another process took
+// over one of the places: what is appended from then on would be saved nowhere.
+func (s *State) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n := 2 + len(s.leases)
+	ended := make(chan error, n)
+	go func() { ended <- s.Events.Run(ctx) }()
+	go func() { ended <- s.Metrics.Run(ctx) }()
+	for _, l := range s.leases {
+		go func() {
+			select {
+			case <-l.Lost():
+				ended <- l.Err()
+			case <-ctx.Done():
+				ended <- nil
+			}
+		}()
+	}
+	var failed []error
+	for range n {
+		if err := <-ended; err != nil {
+			failed = append(failed, err)
+			cancel()
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return wrap("run", s.o.Data, fmt.Errorf("%w: %w", ErrLost, err))
+	}
+	return nil
+}
+
+// Save takes snapshots now and writes the signals that wait.
+func (s *State) Save(ctx context.Context) error {
+	return errors.Join(
+		wrap("save", StreamsName, s.Events.Save(ctx)),
+		wrap("save", MetricsName, s.Metrics.Save(ctx)),
+		wrap("save", "signals", s.Signals.Flush(ctx)),
+	)
+}
+
+// Verify reads all snapshots and compares every byte with its checksum.
+func (s *State) Verify(ctx context.Context) (map[string]*snapshot.Verified, error) {
+	found := map[string]*snapshot.Verified{}
+	var failed []error
+	for _, name := range []string{StreamsName, MetricsName} {
+		v, err := snapshot.Verify(ctx, s.blobs, name, nil)
+		found[name] = v
+		failed = append(failed, wrap("verify", name, err))
+	}
+	if err := sinks.Verify(ctx, s.stored); !errors.Is(err, errors.ErrUnsupported) {
+		failed = append(failed, wrap("verify", "signals", err))
+	}
+	return found, errors.Join(failed...)
+}
+
+// Close refuses what comes, writes pending signals, takes final snapshots and gives everything back. It takes as long as
+// FinalTimeout says, or as the context lasts if that is shorter. What was not saved is ErrUnsaved and named. Later calls
+// return the same.
+func (s *State) Close(ctx context.Context) error {
+	s.closing.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, s.o.FinalTimeout)
+		defer cancel()
+		s.closed = errors.Join(s.finish(ctx), s.release())
+	})
+	return s.closed
+}
+
+// finish saves everything side by side, so that a place that hangs keeps nothing else from being saved.
+func (s *State) finish(ctx context.Context) error {
+	var failed [4]error
+	var all sync.WaitGroup
+	if s.Log != nil {
+		failed[3] = s.Log.Close()
+	}
+	if s.Events != nil {
+		all.Go(func() { failed[0] = unsaved(StreamsName, s.Events.Shutdown(ctx)) })
+	}
+	if s.Metrics != nil {
+		all.Go(func() { failed[1] = unsaved(MetricsName, s.Metrics.Shutdown(ctx)) })
+	}
+	if s.Signals != nil {
+		all.Go(func() { failed[2] = s.closeSignals(ctx) })
+	}
+	all.Wait()
+	return errors.Join(failed[:]...)
+}
+
+func (s *State) closeSignals(ctx context.Context) error {
+	err := s.Signals.Shutdown(ctx)
+	if err == nil {
+		return nil
+	}
+	return unsaved("signals", fmt.Errorf("%d signals: %w", s.Signals.Stats().Pending, err))
+}
+
+func unsaved(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return wrap("close", what, fmt.Errorf("%w: %w", ErrUnsaved, err))
+}
+
+// release gives back what open took, as far as it came.
+func (s *State) release() error {
+	var failed []error
+	for _, l := range s.leases {
+		failed = append(failed, l.Close())
+	}
+	if s.stored != nil {
+		failed = append(failed, s.stored.Close())
+	}
+	if s.blobs != nil {
+		failed = append(failed, s.blobs.Close())
+	}
+	if s.owner != nil {
+		failed = append(failed, s.owner.Close())
+	}
+	return wrap("close", s.o.Data, errors.Join(failed...))
+}

@@ -1,0 +1,203 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/server/internal/state"
+	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+func options(dir string) state.Options {
+	return state.Options{
+		Data: dir, Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour,
+		FinalTimeout: 10 * time.Second,
+	}
+}
+
+func open(t *testing.T, o state.Options) *state.State {
+	t.Helper()
+	s, err := state.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	return s
+}
+
+func fill(t *testing.T, s *state.State) {
+	t.Helper()
+	_, err := s.Log.Append(t.Context(), streams.Append{Stream: "a", Events: []streams.Event{{Data: []byte("1")}, {Data: []byte("2")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Metrics.Store().Append(state.Metric{Label: "cpu", Value: 3, Time: time.Now().UTC()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Signals.Raise("order.completed", "17"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, s *state.State, events, metrics, signals int) {
+	t.Helper()
+	page, err := s.Log.Read(t.Context(), streams.Read{Stream: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := [3]int{len(page.Events), s.Metrics.Store().Len(), s.Signals.Len()}; got != [3]int{events, metrics, signals} {
+		t.Fatalf("events, metrics and signals: %v, want %v", got, [3]int{events, metrics, signals})
+	}
+}
+
+func TestEverythingComesBack(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, options(dir))
+	fill(t, s)
+	epoch := s.Log.Epoch()
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, options(dir))
+	check(t, s, 2, 1, 1)
+	if s.Log.Epoch() != epoch {
+		t.Error("the epoch ended although everything was saved")
+	}
+}
+
+func TestOneProcessPerDataDirectory(t *testing.T) {
+	dir := t.TempDir()
+	open(t, options(dir))
+	o := options(dir)
+	o.Owner = "the second"
+	_, err := state.Open(t.Context(), o)
+	if !errors.Is(err, state.ErrHeld) || !errors.Is(err, sinks.ErrLeased) || !strings.Contains(err.Error(), "a test") {
+		t.Fatalf("a second one got %v, which should name the first", err)
+	}
+}
+
+func TestForeignDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := state.Open(t.Context(), options(dir))
+	if !errors.Is(err, state.ErrForeign) || !strings.Contains(err.Error(), "thesis.tex") {
+		t.Fatalf("got %v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("the directory was changed: %v, %v", entries, err)
+	}
+}
+
+func TestDataThatCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		if _, err := state.Open(t.Context(), options(dir)); !errors.Is(err, state.ErrData) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+// damage changes the manifest of the newest snapshot of the streams and returns its name.
+func damage(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "snapshots", "blobs", "streams+", "manifests+", "*"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no manifest: %v", err)
+	}
+	name := found[len(found)-1]
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 0x10
+	if err := os.Chmod(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Base(name)
+}
+
+func TestDamagedNewestSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, options(dir))
+	fill(t, s)
+	if err := s.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	name := damage(t, dir)
+	for range 2 { // refusing changes nothing
+		_, err := state.Open(t.Context(), options(dir))
+		if !errors.Is(err, state.ErrDamaged) || !errors.Is(err, sinks.ErrCorrupt) ||
+			!strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "--restore=older") {
+			t.Fatalf("got %v, which should name %s and the way out", err, name)
+		}
+	}
+	o := options(dir)
+	o.Restore = state.Older
+	s = open(t, o)
+	check(t, s, 2, 2, 2) // of the streams only, because the metrics were not damaged
+	if got := s.Events.Report().Skipped; len(got) != 1 {
+		t.Errorf("skipped: %v", got)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.Restore = state.Empty
+	check(t, open(t, o), 0, 0, 2)
+}
+
+func TestBadOptionsTogether(t *testing.T) {
+	_, err := state.Open(t.Context(), state.Options{})
+	for _, name := range []string{"Data", "Restore", "MetricEvents", "FinalTimeout"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not in %v", name, err)
+		}
+	}
+}
+
+func TestClearResetPurge(t *testing.T) {
+	s := open(t, options(t.TempDir()))
+	fill(t, s)
+	if err := s.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, s, 0, 0, 1)
+	fill(t, s)
+	page, err := s.Log.Read(t.Context(), streams.Read{Stream: "a"})
+	if err != nil || page.Version != 4 || page.Oldest != 3 {
+		t.Fatalf("after Clear versions go on: %+v, %v", page, err)
+	}
+	if err := s.Purge(time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	check(t, s, 2, 1, 2)
+	if err := s.Purge(time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	check(t, s, 0, 0, 2)
+	if err := s.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Log.Info(t.Context(), "a")
+	if err != nil || info.Exists || info.Version != 4 {
+		t.Fatalf("after Reset: %+v, %v", info, err)
+	}
+}

@@ -1,0 +1,158 @@
+package web_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type signal struct {
+	Sequence  uint64
+	Name, Key string
+	Operation uint64
+	Path      []string
+	Data      json.RawMessage
+	Base64    string
+}
+
+func names(list []signal) string {
+	var b []string
+	for _, s := range list {
+		b = append(b, s.Name)
+	}
+	return strings.Join(b, " ")
+}
+
+func TestSignals(t *testing.T) {
+	s := site(t, options())
+	open(t, s)
+	w := want(t, s, http.StatusCreated, "POST", "/signals",
+		`{"name":"order.late","key":"17","operation":3,"path":["order.new"],"data":{"by":"5m"},"time":"2026-01-01T00:00:00+01:00"}`)
+	if w.Body.String() != `{"raised":1,"sequence":1,"durability":"memory"}`+"\n" {
+		t.Errorf("%s", w.Body)
+	}
+	want(t, s, http.StatusCreated, "POST", "/signals", `[{"name":"order.done","key":"18"},{"name":"error:Timeout"}]`)
+	want(t, s, http.StatusCreated, "POST", "/signals", "{\"name\":\"order.done\",\"key\":\"17\"}\n{\"name\":\"x\",\"base64\":\"AP8=\"}\n",
+		"Content-Type: application/x-ndjson")
+	for query, expected := range map[string]string{
+		"":                            "order.done error:Timeout order.done x", // the late one is older than the window
+		"?pattern=order.*":            "order.done order.done",
+		"?pattern=error:*,x":          "error:Timeout x",
+		"?key=17":                     "order.done",
+		"?limit=1":                    "x",
+		"?after=4":                    "x",
+		"?since=1h":                   "order.done error:Timeout order.done x",
+		"?since=2200-01-01T00:00:00Z": "",
+	} {
+		var list []signal
+		if err := json.Unmarshal(want(t, s, 200, "GET", "/signals"+query, "").Body.Bytes(), &list); err != nil {
+			t.Fatal(err)
+		}
+		if got := names(list); got != expected {
+			t.Errorf("%s: %q, want %q", query, got, expected)
+		}
+		if query == "?limit=1" {
+			if d := cmp.Diff([]signal{{Sequence: 5, Name: "x", Base64: "AP8="}}, list); d != "" {
+				t.Error(d)
+			}
+		}
+	}
+	for _, body := range []string{`{"name":1}`, `{}x`, `[]`, ``, `{"name":"a","colour":"red"}`, `{"name":"a","base64":"?"}`} {
+		want(t, s, http.StatusBadRequest, "POST", "/signals", body)
+	}
+	want(t, s, http.StatusUnprocessableEntity, "POST", "/signals", `{"name":""}`)
+	want(t, s, http.StatusUnprocessableEntity, "POST", "/signals", `[{"name":"a"},{"name":""}]`)
+	want(t, s, http.StatusBadRequest, "GET", "/signals?pattern=,", "")
+	var stats struct{ Raised, Refused any }
+	if err := json.Unmarshal(want(t, s, 200, "GET", "/signals/stats", "").Body.Bytes(), &stats); err != nil || stats.Raised != 5.0 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+}
+
+// follow opens a tail and returns a function that reads the next frame: its id and its data, or its event.
+func follow(t *testing.T, base, query, last string) func() string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", base+"/signals"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	lines := bufio.NewScanner(resp.Body)
+	return func() string {
+		t.Helper()
+		var frame []string
+		for lines.Scan() {
+			line := lines.Text()
+			switch {
+			case line == "" && len(frame) > 0:
+				return strings.Join(frame, " ")
+			case strings.HasPrefix(line, "id: "), strings.HasPrefix(line, "event: "):
+				frame = append(frame, line)
+			case strings.HasPrefix(line, "data: {"):
+				var x signal
+				if err := json.Unmarshal([]byte(strings.TrimPrefix(line, "data: ")), &x); err != nil {
+					t.Fatal(err)
+				}
+				frame = append(frame, x.Name)
+			}
+		}
+		return "end"
+	}
+}
+
+func TestSignalTail(t *testing.T) {
+	s := site(t, options())
+	st := open(t, s)
+	server := httptest.NewServer(s)
+	defer server.Close()
+	raise := func(name, key string) {
+		t.Helper()
+		if _, err := st.Signals.Raise(name, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		raise(fmt.Sprintf("a.%d", i+1), "k")
+	}
+	all := follow(t, server.URL, "?pattern=a.*", "")
+	behind := follow(t, server.URL, "?pattern=a.*&key=k", "2")
+	for _, expected := range []string{"id: 1 a.1", "id: 2 a.2", "id: 3 a.3", "event: caughtup "} {
+		if got := all(); got != expected {
+			t.Fatalf("%q, want %q", got, expected)
+		}
+	}
+	for _, expected := range []string{"id: 3 a.3", "event: caughtup "} {
+		if got := behind(); got != expected {
+			t.Fatalf("%q, want %q", got, expected)
+		}
+	}
+	raise("b", "k")
+	raise("a.4", "other")
+	raise("a.5", "k")
+	for _, expected := range []string{"id: 5 a.4", "id: 6 a.5"} {
+		if got := all(); got != expected {
+			t.Fatalf("%q, want %q", got, expected)
+		}
+	}
+	if got := behind(); got != "id: 6 a.5" {
+		t.Fatalf("%q", got)
+	}
+	s.Drain()
+	if got := all(); got != "end" {
+		t.Errorf("after Drain: %q", got)
+	}
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ephemera-go/ephemera/window"
+)
+
+// tail follows signals as server-sent events: what is there, then what comes. It goes on behind Last-Event-ID, which is a
+// sequence. What a slow reader missed is told by an event gap.
+func (h *signalRoutes) tail(
+	w http.ResponseWriter, r *http.Request, there window.Query, pattern, key string, byKey bool,
+) error {
+	last := uint64(0)
+	if text := r.Header.Get("Last-Event-ID"); text != "" {
+		var err error
+		if last, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return bad("Last-Event-ID %q; a sequence is wanted", text)
+		}
+		there = there.After(last)
+	}
+	live := make(chan window.Signal)
+	gaps := make(chan window.Gap)
+	stop := r.Context().Done()
+	watcher, err := h.window.Watch(pattern, func(s window.Signal) {
+		select {
+		case live <- s:
+		case <-stop:
+		}
+	}, window.WatchOptions{Buffer: watcherBuffers, OnGap: func(g window.Gap) {
+		select {
+		case gaps <- g:
+		case <-stop:
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	defer watcher.Cancel()
+	signals, err := there.Signals() // after Watch, so that nothing falls between the two
+	if err != nil {
+		return err
+	}
+	f := newFrames(w)
+	for i := range signals {
+		if f.signal(&signals[i]) != nil {
+			return nil
+		}
+		last = signals[i].Sequence
+	}
+	if f.note("caughtup", map[string]any{"sequence": last}) != nil {
+		return nil
+	}
+	h.follow(f, r, live, gaps, last, func(s *window.Signal) bool { return !byKey || s.Key == key })
+	return nil
+}
+
+func (h *signalRoutes) follow(
+	f *frames, r *http.Request, live <-chan window.Signal, gaps <-chan window.Gap, last uint64, want func(*window.Signal) bool,
+) {
+	beat := time.NewTicker(h.o.Heartbeat)
+	defer beat.Stop()
+	for {
+		var err error
+		select {
+		case s := <-live:
+			if s.Sequence > last && want(&s) {
+				err = f.signal(&s)
+			}
+		case g := <-gaps:
+			err = f.note("gap", map[string]any{"from": g.From, "to": g.To, "signals": g.Signals, "unseen": g.Unseen})
+		case <-beat.C:
+			err = f.write(": alive\n\n")
+		case <-r.Context().Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// frames writes server-sent events.
+type frames struct {
+	w http.ResponseWriter
+	c *http.ResponseController
+}
+
+func newFrames(w http.ResponseWriter) *frames {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx passes frames on at once
+	w.WriteHeader(http.StatusOK)
+	return &frames{w, http.NewResponseController(w)}
+}
+
+func (f *frames) write(text string) error {
+	if _, err := f.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return f.c.Flush()
+}
+
+func (f *frames) signal(s *window.Signal) error {
+	return f.frame(fmt.Sprintf("id: %d\n", s.Sequence), toWire(s))
+}
+
+func (f *frames) note(kind string, data any) error { return f.frame("event: "+kind+"\n", data) }
+
+func (f *frames) frame(head string, data any) error {
+	b := &bytes.Buffer{}
+	if err := encode(b, data); err != nil { // ends with a line break
+		return err
+	}
+	return f.write(head + "data: " + b.String() + "\n")
+}
