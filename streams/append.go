@@ -51,13 +51,13 @@ func newWork(a *Append) (*work, error) {
 		e := &a.Events[i]
 		var err error
 		if w.texts[i], err = textOfEvent(e); err != nil {
-			return nil, fmt.Errorf("event %d: %w", i, err)
+			return nil, &placeError{Index: i, Field: "data", Err: err}
 		}
 		if e.ID == "" || a.Key != "" {
 			continue
 		}
 		if ids[e.ID] {
-			return nil, fmt.Errorf("%w: event %d: the id %q twice in one batch", ErrInvalid, i, e.ID)
+			return nil, &placeError{Index: i, Field: "id", Err: fmt.Errorf("%w: %q twice in one batch", ErrInvalid, e.ID)}
 		}
 		ids[e.ID] = true
 		w.keyed = true

@@ -82,9 +82,7 @@ func header(r *http.Request, name string) (string, error) {
 // body reads a request's body within the limits of size and time.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	c := http.NewResponseController(w)
-	if c.SetReadDeadline(time.Now().Add(h.o.Timeout)) == nil {
-		defer func() { _ = c.SetReadDeadline(time.Time{}) }() // or it would end the request's context
-	}
+	limited := c.SetReadDeadline(time.Now().Add(h.o.Timeout)) == nil
 	var src io.Reader = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
 	encoding, err := header(r, "Content-Encoding")
 	switch {
@@ -109,6 +107,9 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	if int64(b.Len()) > h.o.MaxBody {
 		return nil, h.tooLarge()
+	}
+	if limited { // or it would end the request's context; after an error it limits what net/http does about the rest
+		_ = c.SetReadDeadline(time.Time{})
 	}
 	return b.Bytes(), nil
 }

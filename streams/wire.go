@@ -172,14 +172,14 @@ func (w *wireLimits) limits() (Limits, error) {
 	if w.Full != "" {
 		full := slices.Index(fullNames, w.Full)
 		if full < 0 {
-			return m, fmt.Errorf("%w: full %q; one of %q", ErrInvalid, w.Full, fullNames)
+			return m, fieldError("full", "%q; one of %q", w.Full, fullNames)
 		}
 		m.Full = FullPolicy(full)
 	}
 	if w.Age != "" {
 		var err error
 		if m.Age, err = time.ParseDuration(w.Age); err != nil {
-			return m, fmt.Errorf("%w: age %q; a duration such as 1h30m", ErrInvalid, w.Age)
+			return m, fieldError("age", "%q; a duration such as 1h30m", w.Age)
 		}
 	}
 	return m, nil
