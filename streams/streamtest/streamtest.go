@@ -4,7 +4,8 @@
 //		streamtest.Run(t, func(t *testing.T, o streams.Options) streams.Log { … })
 //	}
 //
-// Every case has a name and enforces one rule, which a failure repeats.
+// Every case has a name and enforces one rule, which a failure repeats. The tests of this package plant bugs in a log, and
+// each case finds some of them.
 package streamtest
 
 import (
@@ -35,7 +36,7 @@ func Run(t *testing.T, open Open) {
 	t.Helper()
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			if err := c.try(t, open); err != nil {
+			if err := c.try(t.Context(), t, open); err != nil {
 				t.Error(err)
 			}
 		})
@@ -45,8 +46,8 @@ func Run(t *testing.T, open Open) {
 // patience ends a case that hangs.
 const patience = time.Minute
 
-func (c *testCase) try(t testing.TB, open Open) error {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+func (c *testCase) try(ctx context.Context, t testing.TB, open Open) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	l := open(t, c.options)
 	err := c.run(&call{ctx: ctx, log: l})
