@@ -19,6 +19,14 @@ type grammar struct {
 	JSON       bool   `name:"json" help:"Write results as JSON, one value a line."`
 
 	Serve      serveCmd      `cmd:"" help:"Run the server."`
+	Append     appendCmd     `cmd:"" help:"Store events in a stream."`
+	Read       readCmd       `cmd:"" help:"Show events of a stream."`
+	Tail       tailCmd       `cmd:"" help:"Show events of streams as they come."`
+	Raise      raiseCmd      `cmd:"" help:"Raise a signal."`
+	Sense      senseCmd      `cmd:"" help:"Show signals."`
+	Stats      statsCmd      `cmd:"" help:"Show what a server keeps, has saved and would lose."`
+	Snapshot   snapshotCmd   `cmd:"" help:"Look at snapshots, check them, go back to one."`
+	Copy       copyCmd       `cmd:"" help:"Copy snapshots or signals from one place to another."`
 	Config     configCmd     `cmd:"" help:"Look at the configuration."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ephemera-go/ephemera/server/internal/config"
+	"github.com/ephemera-go/ephemera/server/internal/remote"
 	"github.com/ephemera-go/ephemera/server/internal/serve"
 	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/server/internal/web"
@@ -29,11 +30,7 @@ const (
 	exitConflict    = 9 // the stream is at another version, or the key was used for something else
 )
 
-var (
-	errUsage       = errors.New("wrong usage")
-	errUnreachable = errors.New("the server cannot be reached")
-	errDenied      = errors.New("the server wants a token, or another one")
-)
+var errUsage = errors.New("wrong usage")
 
 // codes are asked in this order.
 var codes = []struct {
@@ -57,11 +54,11 @@ var codes = []struct {
 	{state.ErrForeign, exitStart},
 	{serve.ErrListen, exitStart},
 	{serve.ErrTLS, exitStart},
-	{errDenied, exitDenied},
+	{remote.ErrDenied, exitDenied},
 	{streams.ErrDenied, exitDenied},
 	{streams.ErrConflict, exitConflict},
 	{streams.ErrKeyReused, exitConflict},
-	{errUnreachable, exitUnreachable},
+	{remote.ErrUnreachable, exitUnreachable},
 	{streams.ErrUnavailable, exitUnreachable},
 	{streams.ErrUnknownOutcome, exitUnreachable},
 	{streams.ErrOption, exitUsage},

@@ -54,6 +54,18 @@ func checkMarker(path string) error {
 	return nil
 }
 
+// CheckData returns an error unless a directory is a data directory already.
+func CheckData(dir string) error {
+	found, err := os.ReadFile(filepath.Join(dir, markerName))
+	switch {
+	case err != nil:
+		return wrap("open", dir, fmt.Errorf("%w: %w", ErrForeign, err))
+	case string(found) != marker:
+		return wrap("open", dir, fmt.Errorf("%w: %s is of another format", ErrForeign, markerName))
+	}
+	return nil
+}
+
 // probe writes a file, because rights alone do not tell: the file system may be read-only or full.
 func probe(path string) error {
 	f, err := os.CreateTemp(path, ".probe-*")

@@ -33,6 +33,7 @@ type Options struct {
 	Signals   string // URL of signals; empty: SQLite below Data
 	Owner     string // who, in messages of others; no secret
 	Restore   Restore
+	Ordinals  map[string]uint64 // by name of snapshots: this one and no other, whatever Restore says
 
 	Streams      streams.Options
 	MetricEvents int           // kept

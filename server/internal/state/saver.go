@@ -14,6 +14,9 @@ func openSaver[E any](
 	ctx context.Context, s *State, lease *sinks.Lease, name string, store core.Options[E], codec snapshot.Codec[E],
 ) (*snapshot.Saver[E], error) {
 	restore, err := choose(ctx, s.blobs, name, s.o.Restore)
+	if ordinal := s.o.Ordinals[name]; ordinal > 0 {
+		restore, err = snapshot.RestoreOptions{Ordinal: ordinal}, nil
+	}
 	if err != nil {
 		return nil, wrap("restore", name, err)
 	}

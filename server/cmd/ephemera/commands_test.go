@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// ok runs a command that must succeed.
+func ok(t testing.TB, args ...string) string {
+	t.Helper()
+	code, out, text := once(t, args...)
+	if code != 0 {
+		t.Fatalf("%v: exit code %d: %s", args, code, text)
+	}
+	return out
+}
+
+func TestAppendAndRead(t *testing.T) {
+	r := serve(t, t.TempDir())
+	url := "--url=" + r.url
+	if out := ok(t, "append", "a", `{"n":1}`, `{"n":2}`, url); out != "a: version 1 to 2\n" {
+		t.Errorf("%q", out)
+	}
+	ok(t, "append", "a", `{"n":3}`, "--id=x", "--type=third", "--expect=2", url)
+	if out := ok(t, "append", "a", `{"n":3}`, "--id=x", "--type=third", url); !strings.Contains(out, "known already") {
+		t.Errorf("%q", out)
+	}
+	out := ok(t, "read", "a", "--from=2", url)
+	if lines := strings.Split(strings.TrimSpace(out), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[1], "a 3 ") ||
+		!strings.HasSuffix(lines[1], ` third {"n":3}`) {
+		t.Errorf("%q", out)
+	}
+	var e struct {
+		Version  uint64
+		ID, Type string
+		Data     struct{ N int }
+	}
+	out = ok(t, "read", "a", "--backward", "--limit=1", "--json", url)
+	if err := json.Unmarshal([]byte(out), &e); err != nil || e.Version != 3 || e.ID != "x" || e.Type != "third" || e.Data.N != 3 {
+		t.Errorf("%s: %+v, %v", out, e, err)
+	}
+	for _, x := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{9, "version", []string{"append", "a", "1", "--expect=1"}},
+		{9, "payload", []string{"append", "a", "2", "--id=x"}},
+		{2, "JSON", []string{"append", "a", "word"}},
+		{2, "--expect", []string{"append", "a", "1", "--expect=maybe"}},
+		{2, "--id", []string{"append", "a", "1", "2", "--id=x"}},
+	} {
+		if code, _, text := once(t, append(x.args, url)...); code != x.code || !strings.Contains(text, x.says) {
+			t.Errorf("%v: exit code %d, want %d, with %q: %s", x.args, code, x.code, x.says, text)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	r := serve(t, t.TempDir())
+	orders(r)
+	tail := run(t, "tail", "orders/*", "--url="+r.url)
+	tail.out.wait(t, `orders/eu 3 `, tail.over)
+	r.want(http.StatusCreated, nil, "POST", "/streams/orders/us", `{"data":{"valor":1}}`)
+	tail.out.wait(t, `orders/us 1 `, tail.over)
+	tail.signals <- syscall.SIGINT
+	if code := tail.end(); code != 0 {
+		t.Errorf("exit code %d: %s", code, tail.err)
+	}
+}
+
+func TestRaiseAndSense(t *testing.T) {
+	r := serve(t, t.TempDir())
+	url := "--url=" + r.url
+	if out := ok(t, "raise", "order.late", "--key=17", `--data={"by":"5m"}`, "--flush", url); out != "order.late: sequence 1, in memory and on disk\n" {
+		t.Errorf("%q", out)
+	}
+	follow := run(t, "sense", "order.*", "--follow", url)
+	follow.out.wait(t, `1 \S+ order.late 17 \{"by":"5m"\}`, follow.over)
+	ok(t, "raise", "other", url)
+	ok(t, "raise", "order.done", url)
+	follow.out.wait(t, `3 \S+ order.done`, follow.over)
+	follow.signals <- syscall.SIGINT
+	if code := follow.end(); code != 0 || strings.Contains(follow.out.String(), "other") {
+		t.Errorf("exit code %d: %s%s", code, follow.out, follow.err)
+	}
+	if out := ok(t, "sense", "--key=17", "--json", url); strings.Count(out, "\n") != 1 || !strings.Contains(out, `"name":"order.late"`) {
+		t.Errorf("%q", out)
+	}
+	if out := ok(t, "stats", url); !strings.Contains(out, "signals: 3 in memory") {
+		t.Errorf("%q", out)
+	}
+	if out := ok(t, "stats", "--json", url); !json.Valid([]byte(out)) {
+		t.Errorf("%q", out)
+	}
+	if code, _, text := once(t, "sense", ",", url); code != 1 || !strings.Contains(text, "400") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
+func TestCommandsSayWhatIsWrongWithTheServer(t *testing.T) {
+	const token = "a-token-of-some-length"
+	r := serve(t, t.TempDir(), "--token-file", write(t, "token", token))
+	url := "--url=" + r.url
+	right, wrong := "--token-file="+write(t, "right", token), "--token-file="+write(t, "wrong", token+"x")
+	for _, args := range [][]string{{"read", "a"}, {"append", "a", "1"}, {"raise", "a"}, {"sense"}, {"stats"}, {"tail", "a"}} {
+		if code, _, text := once(t, append(args, url, wrong)...); code != 8 || strings.Contains(text, token) {
+			t.Errorf("%v with a wrong token: exit code %d: %s", args, code, text)
+		}
+		if args[0] != "tail" {
+			ok(t, append(args, url, right)...)
+		}
+		if code, _, text := once(t, append(args, "--url=http://127.0.0.1:1", "--retry-for=10ms", right)...); code != 7 {
+			t.Errorf("%v without a server: exit code %d: %s", args, code, text)
+		}
+	}
+}
+
+func TestSnapshotCommands(t *testing.T) {
+	dir := t.TempDir()
+	data := "--data=" + dir
+	r := serve(t, dir)
+	r.want(http.StatusCreated, nil, "POST", "/streams/a", `{"data":1}`)
+	r.want(200, nil, "POST", "/admin/snapshot", "")
+	r.want(http.StatusCreated, nil, "POST", "/streams/a", `{"data":2}`)
+	r.want(200, nil, "POST", "/admin/snapshot", "")
+	if out := ok(t, "snapshot", "ls", data); !strings.Contains(out, "streams 2: ") || !strings.Contains(out, " 2 events") {
+		t.Errorf("beside the server: %s", out)
+	}
+	if out := ok(t, "snapshot", "verify", data); !strings.Contains(out, "streams: 2 snapshots") {
+		t.Errorf("%s", out)
+	}
+	var m struct {
+		Ordinal  uint64
+		Sections []struct{ Name string }
+	}
+	if out := ok(t, "snapshot", "show", "streams", "2", data); json.Unmarshal([]byte(out), &m) != nil || m.Ordinal != 2 || len(m.Sections) != 1 {
+		t.Errorf("%s", out)
+	}
+	if code, _, text := once(t, "snapshot", "restore", "streams", "1", data); code != 4 {
+		t.Errorf("restore beside a server: exit code %d: %s", code, text)
+	}
+	if code, _, text := once(t, "snapshot", "prune", data); code != 4 {
+		t.Errorf("prune beside a server: exit code %d: %s", code, text)
+	}
+	r.stop()
+	if out := ok(t, "snapshot", "restore", "streams", "1", data); !strings.Contains(out, "1 events of snapshot 1 are the newest now, as snapshot 4") {
+		t.Errorf("%s", out)
+	}
+	r = serve(t, dir)
+	if got := r.want(200, nil, "GET", "/streams/a", ""); !strings.Contains(got.body, `"data":1`) || strings.Contains(got.body, `"data":2`) {
+		t.Errorf("%s", got.body)
+	}
+	r.stop()
+	ok(t, "snapshot", "prune", "--keep=1", data)
+	if out := ok(t, "snapshot", "ls", data, "--json"); strings.Count(out, `"name":"streams"`) != 1 {
+		t.Errorf("%s", out)
+	}
+	if code, _, text := once(t, "snapshot", "ls", "--data="+filepath.Join(dir, "no")); code == 0 {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	if code, _, _ := once(t, "snapshot", "show", "streams", "99", data); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestCopy(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	r := serve(t, dir)
+	orders(r)
+	r.want(http.StatusCreated, nil, "POST", "/signals", `{"name":"a"}`)
+	r.stop()
+	from, to := "file:"+dir+"/snapshots", "sqlite:"+other+"/x.db"
+	if out := ok(t, "copy", from, to); !strings.Contains(out, "streams: 1 snapshots") || !strings.Contains(out, "metrics: ") {
+		t.Errorf("%s", out)
+	}
+	if out := ok(t, "copy", from, to, "--json"); !strings.Contains(out, `"objects":0`) {
+		t.Errorf("again: %s", out)
+	}
+	signals := []string{"copy", "sqlite:" + dir + "/signals.db", "file:" + other + "/s", "--signals"}
+	if out := ok(t, signals...); out != "1 signals copied; 0 were there\n" {
+		t.Errorf("%q", out)
+	}
+	if out := ok(t, signals...); out != "0 signals copied; 1 were there\n" {
+		t.Errorf("again: %q", out)
+	}
+	r = serve(t, t.TempDir(), "--snapshots", to, "--signals", "file:"+other+"/s")
+	var all []event
+	if r.want(200, &all, "GET", "/streams/orders/eu", ""); len(all) != 3 {
+		t.Errorf("%d events from the copy", len(all))
+	}
+	if code, _, text := once(t, "copy", "mem://empty-one", "mem://another"); code != 1 || !strings.Contains(text, "no snapshot") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
+func TestEveryHelpHasExamples(t *testing.T) {
+	commands := []string{
+		"serve", "append", "read", "tail", "raise", "sense", "stats", "snapshot ls", "snapshot verify", "snapshot show",
+		"snapshot restore", "snapshot prune", "copy", "config show", "version", "completion",
+	}
+	all := ok(t, "--help")
+	for _, c := range commands {
+		if out := ok(t, append(strings.Fields(c), "--help")...); !strings.Contains(out, "Examples:") || !strings.Contains(out, "ephemera "+c) {
+			t.Errorf("%s: %s", c, out)
+		}
+		if !strings.Contains(all, fmt.Sprintf("\n  %s ", c)) {
+			t.Errorf("--help does not list %s", c)
+		}
+	}
+	_, list, _ := strings.Cut(all, "Commands:")
+	if n := strings.Count(list, "\n  "); n < len(commands) {
+		t.Errorf("%d commands in the help, %d in this test", n, len(commands))
+	}
+}
+
+func TestCompletionIsAScript(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if out := ok(t, "completion", shell); !strings.Contains(out, "snapshot") || !strings.Contains(out, "snapshot-keep") {
+			t.Errorf("%s: %s", shell, out)
+		}
+	}
+	if out := ok(t, "version", "--json"); !json.Valid([]byte(out)) {
+		t.Errorf("%q", out)
+	}
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/ephemera-go/ephemera/server/internal/remote"
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+// connection is how commands reach a server.
+type connection struct {
+	URL       string        `group:"Server" default:"http://127.0.0.1:7070" env:"EPHEMERA_URL" placeholder:"URL" help:"The server (${default})."`
+	TokenFile string        `group:"Server" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with its token. Or EPHEMERA_TOKEN."`
+	CACert    string        `name:"ca-cert" group:"Server" placeholder:"FILE" env:"EPHEMERA_CA_CERT" help:"Certificate to trust, PEM (those of the system)."`
+	RetryFor  time.Duration `group:"Server" default:"5s" env:"EPHEMERA_RETRY_FOR" help:"How long to try when the server cannot be reached."`
+}
+
+func (c *connection) http() (*http.Client, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if c.CACert != "" {
+		pem, err := os.ReadFile(c.CACert)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --ca-cert: %w", errUsage, err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%w: --ca-cert: %s holds no certificate", errUsage, c.CACert)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return &http.Client{Transport: t}, nil
+}
+
+// log returns the streams of the server.
+func (c *connection) log() (*streams.Client, error) {
+	token, err := readToken(c.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.http()
+	if err != nil {
+		return nil, err
+	}
+	return streams.NewClient(c.URL, streams.ClientOptions{HTTP: client, Token: token, RetryFor: c.RetryFor})
+}
+
+// rest returns everything else of it.
+func (c *connection) rest() (*remote.Client, error) {
+	token, err := readToken(c.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.http()
+	if err != nil {
+		return nil, err
+	}
+	return &remote.Client{Base: c.URL, Token: token, HTTP: client}, nil
+}
+
+// until returns a context that ends with the first signal.
+func (w *world) until() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	go func() {
+		select {
+		case <-w.signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}

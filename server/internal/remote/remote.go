@@ -1,0 +1,97 @@
+// Package remote talks to the routes of a server that are not those of streams, which have a client of their own.
+package remote
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// What can go wrong, to be tested with errors.Is.
+var (
+	ErrUnreachable = errors.New("the server cannot be reached or is not ready")
+	ErrDenied      = errors.New("the server wants a token, or another one")
+	ErrRefused     = errors.New("the server refused it")
+)
+
+// A Client is a server at a URL.
+type Client struct {
+	Base  string // such as http://127.0.0.1:7070
+	Token string // may be empty
+	HTTP  *http.Client
+}
+
+// Do sends a value as JSON, or nothing if it is nil, and reads the reply into another one, unless that is nil.
+func (c *Client) Do(ctx context.Context, method, path string, q url.Values, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	resp, err := c.send(ctx, method, path, q, body, "application/json")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%w: the reply of %s cannot be read: %w", ErrUnreachable, path, err)
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, q url.Values, body io.Reader, accept string) (*http.Response, error) {
+	u := strings.TrimSuffix(c.Base, "/") + path
+	if len(q) > 0 {
+		u += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u, body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	req.Header.Set("Accept", accept)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return nil, refusal(resp)
+}
+
+// refusal reads what the server says about it.
+func refusal(resp *http.Response) error {
+	var p struct{ Title, Detail string }
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	_ = json.Unmarshal(b, &p) // what is no problem has no detail
+	why := ErrRefused
+	switch resp.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		why = ErrDenied
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		why = ErrUnreachable
+	}
+	return fmt.Errorf("%w: %s: %s", why, resp.Status, p.Detail)
+}
