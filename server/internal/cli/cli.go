@@ -19,6 +19,7 @@ type grammar struct {
 	JSON       bool   `name:"json" help:"Write results as JSON, one value a line."`
 
 	Serve      serveCmd      `cmd:"" help:"Run the server."`
+	Demo       demoCmd       `cmd:"" help:"Run a server that fills itself with earthquakes."`
 	Append     appendCmd     `cmd:"" help:"Store events in a stream."`
 	Read       readCmd       `cmd:"" help:"Show events of a stream."`
 	Tail       tailCmd       `cmd:"" help:"Show events of streams as they come."`

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/ephemera-go/ephemera/server/internal/state"
@@ -123,16 +124,18 @@ func (s *server) live(stop context.Context, served <-chan error) error {
 	}
 	s.ready = true
 	s.say("ready: %s", s.url)
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	running, cancel := context.WithCancel(stop)
 	defer cancel()
 	ended := make(chan error, 2)
-	go func() { ended <- s.state.Run(running) }()
+	beside.Go(func() { ended <- s.state.Run(running) })
 	if s.o.Work != nil {
-		go func() {
+		beside.Go(func() {
 			if err := s.o.Work(running, s.state, s.url); err != nil && running.Err() == nil {
 				ended <- err
 			}
-		}()
+		})
 	}
 	select {
 	case <-stop.Done():

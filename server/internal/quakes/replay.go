@@ -1,0 +1,101 @@
+package quakes
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/ephemera-go/ephemera/server/internal/state"
+	"github.com/ephemera-go/ephemera/streams"
+	"github.com/ephemera-go/ephemera/window"
+)
+
+// Where the replay goes.
+const (
+	Stream  = "earthquakes"
+	Strong  = "quake.strong" // signal of a quake of magnitude 4.5 or more
+	Major   = "quake.major"  // 6 or more
+	strong  = 4.5
+	major   = 6
+	atStart = 200 // quakes that come at once, so that there is something to see
+)
+
+// A Player replays the feed into a State, as if it happened now.
+type Player struct {
+	state  *state.State
+	quakes []Quake
+	run    string // makes ids of this run differ from those of all others
+	sent   int
+}
+
+// NewPlayer reads the feed.
+func NewPlayer(s *state.State) (*Player, error) {
+	list, err := Feed()
+	if err != nil {
+		return nil, err
+	}
+	run := make([]byte, 4)
+	_, _ = rand.Read(run) // it never fails
+	return &Player{state: s, quakes: list, run: hex.EncodeToString(run)}, nil
+}
+
+// Play sends a few quakes at once and then so many a second, over and over, until the context ends.
+func (p *Player) Play(ctx context.Context, rate float64) error {
+	for range atStart {
+		if err := p.next(ctx); err != nil {
+			return err
+		}
+	}
+	tick := time.NewTicker(max(time.Duration(float64(time.Second)/rate), time.Microsecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := p.next(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next sends one quake: as an event, as a metric of its network, and if it is strong as a signal.
+func (p *Player) next(ctx context.Context) error {
+	q := &p.quakes[p.sent%len(p.quakes)]
+	id := fmt.Sprintf("%s.%d-%s", p.run, p.sent/len(p.quakes)+1, q.ID)
+	data, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	_, err = p.state.Log.Append(ctx, streams.Append{Stream: Stream, Events: []streams.Event{
+		{ID: id, Type: "earthquake", Data: data},
+	}})
+	if err != nil {
+		return err
+	}
+	_, err = p.state.Metrics.Store().Append(state.Metric{Label: q.Net, Value: q.Magnitude, Time: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	if name := signalOf(q.Magnitude); name != "" {
+		if _, err := p.state.Signals.RaiseSignal(window.Signal{Name: name, Key: q.Net, Data: data}); err != nil {
+			return err
+		}
+	}
+	p.sent++
+	return nil
+}
+
+func signalOf(magnitude float64) string {
+	switch {
+	case magnitude >= major:
+		return Major
+	case magnitude >= strong:
+		return Strong
+	}
+	return ""
+}
