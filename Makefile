@@ -29,7 +29,9 @@ help: ## print this list
 
 .PHONY: run
 run: ## a server on 127.0.0.1:7070 that fills itself with earthquakes, data in ./data; flags in RUNARGS
-	go run ./server/cmd/ephemera demo --data ./data --log-level warn $(RUNARGS)
+	@mkdir -p out
+	go build -o out/ephemera ./server/cmd/ephemera
+	out/ephemera demo --data ./data --log-level warn $(RUNARGS)
 
 # Drivers of servers have servers of their own, because they crash them. The longest begins first.
 .PHONY: test
