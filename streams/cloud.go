@@ -113,9 +113,9 @@ func binaryCloud(h http.Header, kind string, body []byte) (Event, error) {
 		if !ok {
 			continue
 		}
-		value, err := url.PathUnescape(values[0]) // so that headers can carry any text
-		if err != nil || len(values) > 1 || !utf8.ValidString(value) || attribute == "data" || attribute == "datacontenttype" {
-			return at(attribute, fmt.Errorf("%w: an attribute with one value, well escaped, is wanted", ErrInvalid))
+		value := attributeOf(values[0])
+		if len(values) > 1 || !utf8.ValidString(value) || attribute == "data" || attribute == "datacontenttype" {
+			return at(attribute, fmt.Errorf("%w: an attribute with one value, in UTF-8, is wanted", ErrInvalid))
 		}
 		text = text.add(appendQuoted(nil, attribute), appendQuoted(nil, value))
 	}
@@ -133,4 +133,16 @@ func binaryCloud(h http.Header, kind string, body []byte) (Event, error) {
 		return at(field, err)
 	}
 	return e, nil
+}
+
+// attributeOf returns what a header says: it may be quoted, and escaped as in URLs. Senders that escape nothing, as the SDK for
+// Go, may send a percent sign that begins no escape; it stays.
+func attributeOf(value string) string {
+	if inside, ok := strings.CutPrefix(value, `"`); ok && strings.HasSuffix(inside, `"`) {
+		value = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(strings.TrimSuffix(inside, `"`))
+	}
+	if plain, err := url.PathUnescape(value); err == nil {
+		return plain
+	}
+	return value
 }

@@ -1,0 +1,145 @@
+package verify
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ephemera-go/ephemera/streams"
+)
+
+// nginxConf is that of docs/http.md, as a process of its own in a folder.
+const nginxConf = `
+daemon off;
+pid nginx.pid;
+error_log error.log;
+events {}
+http {
+	access_log off;
+	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+	upstream ephemera { server %s; keepalive 16; }
+	server {
+		listen %s;
+		client_max_body_size 2m;
+		location / {
+			proxy_pass http://ephemera;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header Host $http_host;
+			proxy_read_timeout 1h;
+		}
+	}
+}
+`
+
+// startNginx puts nginx before a server and returns its URL.
+func startNginx(t *testing.T, upstream string) string {
+	t.Helper()
+	nginx := program(t, "nginx", "/usr/sbin/nginx")
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "ephemera-nginx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	conf := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, upstream, address), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*clientTimeout)
+	cmd := exec.CommandContext(ctx, nginx, "-p", dir, "-c", conf, "-e", filepath.Join(dir, "error.log"), "-g", "master_process off;")
+	if err := cmd.Start(); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+	})
+	waitFor(t, func() bool {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	}, func() string {
+		log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+		return "nginx does not listen: " + string(log)
+	})
+	return "http://" + address
+}
+
+// waitFor asks until the answer is yes.
+func waitFor(t *testing.T, yes func() bool, otherwise func() string) {
+	t.Helper()
+	deadline := time.Now().Add(clientTimeout)
+	for !yes() {
+		if time.Now().After(deadline) {
+			t.Fatal(otherwise())
+		}
+		time.Sleep(5 * time.Millisecond) // between questions to another process
+	}
+}
+
+// TestClientsNginx: through a reverse proxy appends, preconditions and pages are what they are without, and each event of a
+// tail arrives before the next one is appended.
+func TestClientsNginx(t *testing.T) {
+	s, log := clientServer(t, nil)
+	url := startNginx(t, s.Listener.Addr().String())
+	c, err := streams.NewClient(url, streams.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), clientTimeout)
+	defer cancel()
+	const stream, events = "a b/ä&%/c+d", 20
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/streams/a%20b/%C3%A4&%25/c+d", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	next := func(want string) {
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("no line %q: %v", want, lines.Err())
+	}
+	next("event: caughtup")
+	for i := range uint64(events) {
+		e := streams.Event{ID: fmt.Sprint(i), Data: []byte(`{"n":1}`)}
+		if _, err := c.Append(ctx, streams.Append{Stream: stream, Expect: streams.Version(i), Events: []streams.Event{e}}); err != nil {
+			t.Fatal(err)
+		}
+		next(fmt.Sprintf("id: %s:%d", log.Epoch(), i+1))
+	}
+	page, err := c.Read(ctx, streams.Read{Stream: stream})
+	if err != nil || len(page.Events) != events || page.Version != events {
+		t.Error(len(page.Events), page.Version, err)
+	}
+	next(": alive")
+	http.DefaultClient.CloseIdleConnections()
+}
