@@ -232,11 +232,10 @@ func (p *canonicalizer) order(dst []byte, begin int, members []member) ([]byte, 
 			return nil, within(p.fail("a member twice"), string(name[1:len(name)-1]))
 		}
 	}
-	old := append(p.scratch[:0], dst[begin:]...)
-	p.scratch = old
+	p.scratch = append(p.scratch[:0], dst[begin:]...)
 	dst = append(dst[:begin], '{')
 	for _, m := range members {
-		dst = append(append(dst, old[m.begin-begin:m.end-begin]...), ',')
+		dst = append(append(dst, p.scratch[m.begin-begin:m.end-begin]...), ',')
 	}
 	dst[len(dst)-1] = '}'
 	return dst, nil

@@ -215,7 +215,7 @@ func TestHTTPVanishingClient(t *testing.T) {
 		"Content-Length: 100\r\n\r\n{\"data\":1}\n{\"data\":2}\n",
 		"Transfer-Encoding: chunked\r\n\r\na\r\n{\"data\":1}\r\n",
 	} {
-		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -105,14 +105,14 @@ func TestHTTPTail(t *testing.T) {
 		t.Error(data)
 	}
 	x.close()
-	for head, want := range map[string][]string{
-		"Last-Event-ID: " + log.Epoch().String() + ":1":     {"2", "3", "caughtup"},
-		"Last-Event-ID: " + log.Epoch().String() + ":3":     {"caughtup"},
-		"Last-Event-ID: " + log.Epoch().String() + ":9":     {"gap", "caughtup"},
-		"Last-Event-ID: " + strings.Repeat("0", 31) + "1:2": {"gap", "1", "2", "3", "caughtup"},
-		"Last-Event-ID: ": {"1", "2", "3", "caughtup"},
+	for id, want := range map[string][]string{
+		log.Epoch().String() + ":1":     {"2", "3", "caughtup"},
+		log.Epoch().String() + ":3":     {"caughtup"},
+		log.Epoch().String() + ":9":     {"gap", "caughtup"},
+		strings.Repeat("0", 31) + "1:2": {"gap", "1", "2", "3", "caughtup"},
+		"":                              {"1", "2", "3", "caughtup"},
 	} {
-		x := s.follow("GET /streams/a", "Accept: text/event-stream", head)
+		x := s.follow("GET /streams/a", "Accept: text/event-stream", "Last-Event-ID: "+id)
 		for _, w := range want {
 			x.wantFrame(t, w)
 		}

@@ -38,12 +38,11 @@ func (p *canonicalizer) text(dst []byte) ([]byte, error) {
 func (p *canonicalizer) spell(dst, quoted []byte) ([]byte, error) {
 	dst = append(dst, '"')
 	for rest := quoted[1 : len(quoted)-1]; len(rest) > 0; {
-		r, size := rune(rest[0]), 1
-		if r != '\\' {
+		if rest[0] != '\\' {
 			dst, rest = append(dst, rest[0]), rest[1:]
 			continue
 		}
-		r, size = unescape(rest)
+		r, size := unescape(rest)
 		if size == 0 {
 			return nil, p.fail("a malformed escape in a string")
 		}

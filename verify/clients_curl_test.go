@@ -79,13 +79,14 @@ func curlTail(t *testing.T, curl, url string, add func()) {
 			add()
 		}
 		if _, version, ok := strings.Cut(line, "id: "); ok {
-			seen = append(seen, version[strings.Index(version, ":"):])
+			_, version, _ = strings.Cut(version, ":")
+			seen = append(seen, version)
 		}
 		if line == "" && len(seen) == 2 {
 			break
 		}
 	}
-	if got := strings.Join(seen, ""); got != ":1:2" {
+	if got := strings.Join(seen, " "); got != "1 2" {
 		t.Errorf("curl saw versions %q", got)
 	}
 	cancel()

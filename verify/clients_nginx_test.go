@@ -52,11 +52,7 @@ func startNginx(t *testing.T, upstream string) string {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "ephemera-nginx")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	conf := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, upstream, address), 0o600); err != nil {
 		t.Fatal(err)

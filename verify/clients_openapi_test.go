@@ -220,9 +220,11 @@ var errOnFire = errors.New("on fire")
 func (failingLog) Append(context.Context, streams.Append) (streams.Result, error) {
 	return streams.Result{}, errOnFire
 }
+
 func (failingLog) Read(context.Context, streams.Read) (streams.Page, error) {
 	return streams.Page{}, errOnFire
 }
+
 func (failingLog) List(context.Context, string, string, int) ([]streams.Info, error) {
 	return nil, errOnFire
 }
