@@ -86,7 +86,7 @@ SNAPSHOT_RACELESS := TestEveryDamage|TestManifestMemory|TestManifestFrames|TestC
 VERIFY_RACELESS := Snapshot(Crash|CopyCrash|Mutants|Killed|TwoOwners|EveryFault)|Case39|TestSnapshot/(s3|postgres)
 # What several goroutines do to one store; the contracts and the crashes tell the detector nothing more.
 POSTGRES_RACE := Ambiguous|Close|FullPool|OpenTogether|Tail|Takeover|TwoOwners|Hanging|PutsOfOneName|RefusedURLs
-S3_RACE := InMemory|OneWinner|Generations|Takeover|Close|Hanging
+S3_RACE := InMemory|OneWinner|Generations|Takeover|CloseWithout|Concurrent|Lease|Fenced
 
 .PHONY: race
 race: ## race detector on everything concurrent
