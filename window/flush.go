@@ -362,8 +362,6 @@ func (f *flusher) pruneSome(before time.Time) (n int, err error) {
 
 // shutdown writes a last time and ends the goroutine. When the context ends first, so does the write.
 func (f *flusher) shutdown(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, f.cancel)
-	defer stop()
 	f.mu.Lock()
 	f.ended = true
 	f.mu.Unlock()
@@ -372,6 +370,7 @@ func (f *flusher) shutdown(ctx context.Context) error {
 	case <-f.done:
 		return f.last
 	case <-ctx.Done():
+		f.cancel() // a store that heeds its context lets go; run ends then
 		return fmt.Errorf("window: close: %w", ctx.Err())
 	}
 }
