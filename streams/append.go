@@ -39,18 +39,19 @@ func (l *Local) Append(ctx context.Context, a Append) (Result, error) {
 type work struct {
 	*Append
 	texts []text
-	each  []fingerprint
-	whole fingerprint
-	keyed bool // by Key or ids
+	each  []fingerprint // with ids
+	whole fingerprint   // with a key
+	keyed bool          // by Key or ids
 }
 
 func newWork(a *Append) (*work, error) {
 	w := &work{Append: a, texts: make([]text, len(a.Events)), keyed: a.Key != ""}
-	ids := map[string]bool{}
+	ids := make(map[string]bool, len(a.Events))
+	var p canonicalizer
 	for i := range a.Events {
 		e := &a.Events[i]
 		var err error
-		if w.texts[i], err = textOfEvent(e); err != nil {
+		if w.texts[i], err = textOfEvent(&p, e); err != nil {
 			return nil, &placeError{Index: i, Field: "data", Err: err}
 		}
 		if e.ID == "" || a.Key != "" {
@@ -62,18 +63,21 @@ func newWork(a *Append) (*work, error) {
 		ids[e.ID] = true
 		w.keyed = true
 	}
-	if w.keyed {
-		w.each, w.whole = fingerprints(a.Events, w.texts)
+	switch {
+	case a.Key != "":
+		w.whole = wholeFingerprint(a.Events, w.texts)
+	case w.keyed:
+		w.each = fingerprints(a.Events, w.texts)
 	}
 	return w, nil
 }
 
 // textOfEvent checks what an event says.
-func textOfEvent(e *Event) (t text, err error) {
-	if t.data, err = canonical(make([]byte, 0, len(e.Data)), e.Data); err != nil || len(e.Meta) == 0 {
+func textOfEvent(p *canonicalizer, e *Event) (t text, err error) {
+	if t.data, err = p.whole(make([]byte, 0, len(e.Data)), e.Data); err != nil || len(e.Meta) == 0 {
 		return t, err
 	}
-	if t.meta, err = canonical(make([]byte, 0, len(e.Meta)), e.Meta); err == nil && t.meta[0] != '{' {
+	if t.meta, err = p.whole(make([]byte, 0, len(e.Meta)), e.Meta); err == nil && t.meta[0] != '{' {
 		err = fmt.Errorf("%w: meta is no JSON object", ErrInvalid)
 	}
 	return t, err

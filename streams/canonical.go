@@ -11,15 +11,8 @@ import (
 // appends it to dst without white space, members in the order of their names and strings in one spelling. Numbers keep
 // their spelling: 1 and 1.0 are different payloads.
 func canonical(dst, src []byte) ([]byte, error) {
-	p := canonicalizer{src: src}
-	dst, err := p.value(dst, 0)
-	if err == nil {
-		err = p.end()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return dst, nil
+	var p canonicalizer
+	return p.whole(dst, src)
 }
 
 // A jsonError says where a text is no JSON that can be stored. It is ErrInvalid.
@@ -83,6 +76,22 @@ func within(err error, name string) error {
 		e.path = append(e.path, name)
 	}
 	return err
+}
+
+// whole is canonical, with what p has allocated for other texts.
+func (p *canonicalizer) whole(dst, src []byte) ([]byte, error) {
+	if p.members == nil {
+		p.members = make([]member, 0, 16)
+	}
+	p.src, p.at, p.members = src, 0, p.members[:0]
+	dst, err := p.value(dst, 0)
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return dst, nil
 }
 
 func (p *canonicalizer) end() error {

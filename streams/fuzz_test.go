@@ -95,7 +95,7 @@ func checkEvents(t *testing.T, got []Event, raws []json.RawMessage) {
 		}
 		line := appendNew(nil, &e) // what the client would send is read as the same event
 		p := newParser(line)
-		if err := p.whole(false); err != nil {
+		if err := p.readWhole(false); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
 		if again := appendNew(nil, &p.events[0]); !bytes.Equal(again, line) {
@@ -113,7 +113,7 @@ func FuzzEvents(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p := newParser(body)
-		if p.whole(false) != nil {
+		if p.readWhole(false) != nil {
 			return
 		}
 		var raws []json.RawMessage
@@ -150,7 +150,7 @@ func FuzzLines(f *testing.F) {
 				_, e := canonical(nil, line) // an array is data here
 				failed = failed || e != nil
 			} else {
-				failed = failed || alone.whole(false) != nil
+				failed = failed || alone.readWhole(false) != nil
 			}
 			raws = append(raws, line)
 		}
@@ -171,7 +171,7 @@ func FuzzCloudEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p := newParser(body)
 		p.read = (*parser).cloudEvent
-		if p.whole(false) != nil || len(p.events) == 0 {
+		if p.readWhole(false) != nil || len(p.events) == 0 {
 			return
 		}
 		e := p.events[0]

@@ -55,15 +55,15 @@ func parseBody(h http.Header, body []byte) (parsed, error) {
 	switch {
 	case kind == typeCloud:
 		p.read = (*parser).cloudEvent
-		return p.result(p.whole(false))
+		return p.result(p.readWhole(false))
 	case kind == typeCloudBatch:
 		p.read = (*parser).cloudEvent
-		return p.result(p.whole(true))
+		return p.result(p.readWhole(true))
 	case h.Get("Ce-Id") != "" || h.Get("Ce-Specversion") != "":
 		e, err := binaryCloud(h, kind, body)
 		return parsed{[]Event{e}, []int{1}}, err
 	case kind == typeJSON || kind == "text/json":
-		return p.result(p.whole(false))
+		return p.result(p.readWhole(false))
 	case kind == typeNDJSON || kind == "application/ndjson" || kind == "application/jsonl":
 		return p.result(p.eachLine(body))
 	}
@@ -76,9 +76,10 @@ type parser struct {
 	parsed
 	read    func(*parser) (e Event, field string, err error) // of one event
 	buf     []byte
-	above   int // lines above src
-	counted int // byte of src up to which lines are counted
-	breaks  int // that were counted
+	object  object // that is being read
+	above   int    // lines above src
+	counted int    // byte of src up to which lines are counted
+	breaks  int    // that were counted
 }
 
 func newParser(body []byte) *parser {
@@ -89,8 +90,8 @@ func newParser(body []byte) *parser {
 
 func (p *parser) result(err error) (parsed, error) { return p.parsed, err }
 
-// whole reads one event or an array of them.
-func (p *parser) whole(onlyArray bool) error {
+// readWhole reads one event or an array of them.
+func (p *parser) readWhole(onlyArray bool) error {
 	if p.peek() != '[' {
 		if onlyArray {
 			return &placeError{Index: -1, Line: 1, Err: fmt.Errorf("%w: an array is wanted", ErrInvalid)}
@@ -217,15 +218,15 @@ func (p *parser) nextObject() (o object, whole []byte, err error) {
 	}
 	p.buf = buf
 	whole = buf[begin:len(buf):len(buf)]
-	return objectOf(whole, p.members), whole, nil
+	p.object = p.object[:0].take(whole, p.members)
+	return p.object, whole, nil
 }
 
 // An object is one in canonical form: names, quotes included, and values in turn.
 type object [][]byte
 
-// objectOf takes apart what order has made of members: they follow each other without gaps.
-func objectOf(text []byte, members []member) object {
-	o := make(object, 0, 2*len(members))
+// take takes apart what order has made of members: they follow each other without gaps.
+func (o object) take(text []byte, members []member) object {
 	at := 1
 	for _, m := range members {
 		name, end := at+m.value-m.begin-1, at+m.end-m.begin
@@ -248,29 +249,28 @@ func (o object) get(name string) ([]byte, bool) {
 func (o object) event() (e Event, field string, err error) {
 	var meta metaMembers
 	for i := 0; i < len(o); i += 2 {
-		name, raw := string(o[i][1:len(o[i])-1]), o[i+1]
-		ok := true
-		switch name {
-		case "data":
+		raw, ok := o[i+1], true
+		switch string(o[i]) {
+		case `"data"`:
 			e.Data = raw
-		case "id":
+		case `"id"`:
 			e.ID, ok = optional(raw)
-		case "type":
+		case `"type"`:
 			e.Type, ok = optional(raw)
-		case "time":
+		case `"time"`:
 			if json.Unmarshal(raw, &e.Time) != nil { // null is none
-				return e, name, fmt.Errorf("%w: a time as in RFC 3339 is wanted", ErrInvalid)
+				return e, "time", fmt.Errorf("%w: a time as in RFC 3339 is wanted", ErrInvalid)
 			}
-		case "meta":
+		case `"meta"`:
 			if raw[0] != '{' {
-				return e, name, fmt.Errorf("%w: an object is wanted", ErrInvalid)
+				return e, "meta", fmt.Errorf("%w: an object is wanted", ErrInvalid)
 			}
 			meta = meta.addAll(raw)
 		default:
 			meta = meta.add(o[i], raw)
 		}
 		if !ok {
-			return e, name, fmt.Errorf("%w: a string is wanted", ErrInvalid)
+			return e, string(o[i][1 : len(o[i])-1]), fmt.Errorf("%w: a string is wanted", ErrInvalid)
 		}
 	}
 	e.Meta, err = meta.object()
