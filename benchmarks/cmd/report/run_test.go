@@ -19,7 +19,7 @@ import (
 // units are those that benchmarks may report; a made-up result has all of them.
 var units = []string{
 	"ns/op", "p10-ns", "p50-ns", "p90-ns", "p99-ns", "p99.9-ns", "p99.99-ns", "idle-ratio", "bytes/event", "bytes/partition",
-	"B/op", "allocs/op", "cpu/wall", "ns/signal",
+	"B/op", "allocs/op", "cpu/wall", "ns/signal", "ns/event", "bytes/key",
 }
 
 // madeUp is what go test could have printed.
