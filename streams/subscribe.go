@@ -108,7 +108,7 @@ func (l *Local) horizon(s *stream, p Position) uint64 {
 	}
 	for i := range l.ancestors {
 		if a := &l.ancestors[i]; a.epoch == p.Epoch {
-			return min(p.Version, a.versions[s.name])
+			return min(p.Version, a.versions[s.name], s.version) // lower, if the stream was deleted and forgotten since
 		}
 	}
 	return 0
@@ -136,7 +136,7 @@ func (l *Local) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Message
 	}
 }
 
-// follow attaches a subscription to all streams there are, and to those that will begin.
+// follow attaches a subscription to all streams there are, to those that it has a position of, and to those that will begin.
 func (l *Local) follow(f *follower) {
 	l.begin.Lock()
 	defer l.begin.Unlock()
@@ -147,6 +147,14 @@ func (l *Local) follow(f *follower) {
 		s.mu.Unlock()
 		return true
 	})
+	for name, p := range f.s.From {
+		if v := l.ended[name].version; l.find(name) == nil && max(v, p.Version) > 0 { // what is gone is told now, not when it begins again
+			s := &stream{name: name, base: v, version: v, dead: true}
+			s.mu.Lock()
+			f.attach(s)
+			s.mu.Unlock()
+		}
+	}
 	l.followers[f] = struct{}{}
 }
 

@@ -81,7 +81,15 @@ func followDeleted(c *call) error {
 	if err := fillFrom(c, "a", 4, 4); err != nil {
 		return err
 	}
-	return expectMessages(next, "a@4")
+	if err := expectMessages(next, "a@4"); err != nil {
+		return err
+	}
+	if err := all(fillFrom(c, "a", 5, 6), c.log.Delete(c.ctx, "a")); err != nil {
+		return err
+	}
+	late, stopLate := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Version: 4}}})
+	defer stopLate()
+	return expectMessages(late, "gap a 5-6 deleted", "caughtup")
 }
 
 func caseFollow(c *call) error {
