@@ -72,19 +72,21 @@ func pruneStep(tx *Tx, before time.Time, keep uint64, most int) (removed int, er
 			excess = count - keep
 		}
 	}
-	n := int(min(excess, uint64(most)))
-	if n < most && !before.IsZero() {
-		aged, err := countAged(tx, before, most)
-		if err != nil {
+	if n := int(min(excess, uint64(most))); n > 0 {
+		deleted, err := deleteOldest(tx, 1<<63-1, n)
+		if removed = int(deleted); err != nil {
 			return 0, err
 		}
-		n = max(n, aged)
 	}
-	if n == 0 {
-		return 0, nil
+	if removed == most || before.IsZero() {
+		return removed, nil
 	}
-	deleted, err := deleteOldest(tx, 1<<63-1, n)
-	return int(deleted), err
+	aged, err := countAged(tx, before, most-removed) // of what is left: an old signal may stand behind a young one
+	if err != nil || aged == 0 {
+		return removed, err
+	}
+	deleted, err := deleteOldest(tx, 1<<63-1, aged)
+	return removed + int(deleted), err
 }
 
 // countAged counts how many signals at the low end are older than before. Text order is time order. The rows cannot be

@@ -123,6 +123,16 @@ func (s pruneAge) Prune(ctx context.Context, before time.Time, _ uint64, atMost 
 	return sinks.Prune(ctx, s.SignalStore, before, 0, atMost)
 }
 
+// pruneEither removes what is too many, or else what is old.
+type pruneEither struct{ planted }
+
+func (s pruneEither) Prune(ctx context.Context, before time.Time, keep uint64, atMost int) (int, error) {
+	if stat, err := s.SignalStore.Stat(ctx); err != nil || keep > 0 && stat.Count > keep {
+		before = time.Time{}
+	}
+	return sinks.Prune(ctx, s.SignalStore, before, keep, atMost)
+}
+
 type pruneAll struct{ planted }
 
 func (s pruneAll) Prune(ctx context.Context, before time.Time, keep uint64, atMost int) (int, error) {

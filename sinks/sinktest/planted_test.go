@@ -140,6 +140,7 @@ func TestSignalBugsAreFound(t *testing.T) {
 		{name: "path and data shared with the caller", want: "append-not-kept", plant: func(p *plot) s { return p.plain(&sharing{}) }},
 		{name: "prune by age alone", want: "prune", plant: func(p *plot) s { return pruneAge{p.inside()} }},
 		{name: "prune without bound", want: "prune", plant: func(p *plot) s { return pruneAll{p.inside()} }},
+		{name: "prune by number or by age", want: "prune-both", plant: func(p *plot) s { return pruneEither{p.inside()} }},
 		{name: "prune of what is young too", want: "prune-order", plant: func(p *plot) s { return pruneThrough{p.inside()} }},
 		{name: "context ignored", want: "cancelled", plant: func(p *plot) s { return noContext{p.inside()} }},
 		{name: "batches torn for readers", want: "append-whole", plant: func(p *plot) s { return p.plain(&oneByOne{}) }},

@@ -243,6 +243,15 @@ var signalPruneCases = []testCase[sinks.SignalStore]{
 			log(ctx, s, batch[3:]),
 		)
 	})},
+	{name: "prune-both", rule: "behind what is too many, old signals go as well", run: with(func(ctx context.Context, s sinks.SignalStore) error {
+		batch := series(1, 8)
+		batch[0].Time = batch[7].Time.Add(time.Hour)
+		return all(
+			s.Append(ctx, batch),
+			pruned(ctx, s, batch[4].Time, 7, 100, 4),
+			log(ctx, s, batch[4:]),
+		)
+	})},
 }
 
 func prune(ctx context.Context, s sinks.SignalStore) error {
