@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// StreamEvents is how many events a measured stream keeps, StreamKeys how many ids it remembers.
+	// StreamEvents is how many events a measured stream keeps.
 	StreamEvents = 1 << 16
-	StreamKeys   = 10_000
+	// StreamKeys is how many ids it remembers.
+	StreamKeys = 10_000
 	// LinesBatch is how many events one request of lines carries.
 	LinesBatch = 100
 )
