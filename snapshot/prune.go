@@ -38,13 +38,13 @@ func Prune(ctx context.Context, blobs sinks.BlobStore, name string, keep int) (P
 	return p.done, wrap("prune", "", err)
 }
 
-// prune is Prune behind a snapshot, with the turn held. Its failures are noted and harm nobody. Should objects of the
-// snapshot have vanished, the next one writes everything.
-func (s *Saver[E]) prune(ctx context.Context) {
+// prune is Prune behind a snapshot, with the turn held. Its failures are noted and harm nobody. It reports false if objects of
+// the snapshot have vanished; then the next one writes everything.
+func (s *Saver[E]) prune(ctx context.Context) (whole bool) {
 	ctx, end := s.o.Observer.Start(ctx, "snapshot.prune")
 	p := pruner{blobs: s.blobs, name: s.o.Name, keep: s.o.Keep, known: s.known}
 	err := p.run(ctx)
-	if slices.Contains(p.lacking, s.ordinal) {
+	if whole = !slices.Contains(p.lacking, s.ordinal); !whole {
 		s.base, s.held = nil, nil
 	}
 	end(err, slog.String("name", s.o.Name), slog.Int("deleted", p.done.Snapshots), slog.Int("objects", p.done.Objects),
@@ -58,6 +58,7 @@ func (s *Saver[E]) prune(ctx context.Context) {
 	if err != nil {
 		s.o.Logger.WarnContext(ctx, "snapshot: not pruned", "error", err)
 	}
+	return whole
 }
 
 type pruner struct {

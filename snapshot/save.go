@@ -15,9 +15,21 @@ import (
 // errStalled is why a final snapshot does not hold everything.
 var errStalled = errors.New("a writer has stalled in the middle of an append")
 
+// errVanished is why a snapshot that has just been taken is not whole.
+var errVanished = fmt.Errorf("%w: an object that the snapshot shares with an earlier one was removed from outside", ErrCorrupt)
+
 // save takes a snapshot, with the turn held, and reports false if there was no need for one. stop ends it before the next
-// try of a blob.
+// try of a blob. What has vanished from outside is written anew at once, for the store has it still.
 func (s *Saver[E]) save(ctx context.Context, stop <-chan struct{}, final bool) (taken bool, err error) {
+	if taken, err = s.take(ctx, stop, final); errors.Is(err, errVanished) {
+		s.o.Logger.WarnContext(ctx, "snapshot: taking it again, whole", "error", err)
+		taken, err = s.take(ctx, stop, final)
+	}
+	return taken, err
+}
+
+// take is one try of save.
+func (s *Saver[E]) take(ctx context.Context, stop <-chan struct{}, final bool) (taken bool, err error) {
 	var w *writer[E]
 	var m *Manifest
 	var bytes uint64
@@ -59,14 +71,17 @@ func (s *Saver[E]) save(ctx context.Context, stop <-chan struct{}, final bool) (
 	}
 	bytes = uint64(w.bytes + size)
 	s.adopt(m, w)
+	if whole := s.prune(ctx); !whole {
+		return false, errVanished
+	}
+	s.final = m.Final
 	s.succeed(m, w, bytes)
-	s.prune(ctx)
 	return true, nil
 }
 
 // adopt makes a snapshot the base of the next one.
 func (s *Saver[E]) adopt(m *Manifest, w *writer[E]) {
-	s.ordinal, s.final = m.Ordinal, m.Final
+	s.ordinal = m.Ordinal
 	s.base, s.keys = m, w.plan.version
 	s.known[m.Ordinal] = m.Objects
 	held := w.held()

@@ -207,25 +207,85 @@ func TestForeignManifestBetween(t *testing.T) {
 	same(t, "events", p.newest(t).Events(), 10)
 }
 
-// TestVanishedObject: what has been removed from outside is noticed at the next snapshot, and the one after it is whole.
+// TestVanishedObject: what has been removed from outside is noticed when a snapshot has shared it, and written anew at once,
+// by a final one too: no snapshot is acknowledged that is not whole.
 func TestVanishedObject(t *testing.T) {
+	for _, final := range []bool{false, true} {
+		var p place
+		s := open(t, p.handle(t), one(), manual())
+		fill(t, s.Store(), 0, 1000)
+		save(t, s)
+		must(t, s.blobs.Delete(t.Context(), p.newest(t).Objects[0].Name))
+		fill(t, s.Store(), 1000, 1001)
+		want := content(t, s.Store())
+		if final {
+			must(t, s.Close())
+		} else {
+			save(t, s)
+			crash(t, s)
+		}
+		if x := s.Stats(); x.PruneErrs != 2 || x.Failures != 1 || x.Snapshots != 2 || x.AtRisk != 0 || x.LastError != nil || x.Ordinal != 3 {
+			t.Errorf("%+v", x)
+		}
+		again := open(t, p.handle(t), one(), manual())
+		same(t, "restored", content(t, again.Store()), want)
+		same(t, "ordinal", again.Report().Ordinal, 3)
+		same(t, "new epoch", again.Report().NewEpoch, !final)
+	}
+}
+
+// vanishing removes each object as soon as it is written.
+type vanishing struct{ sinks.BlobStore }
+
+func (v vanishing) Put(ctx context.Context, name string, size int64, r io.Reader) error {
+	err := v.BlobStore.Put(ctx, name, size, r)
+	if strings.Contains(name, "/objects/") {
+		err = errors.Join(err, v.Delete(ctx, name))
+	}
+	return err
+}
+
+// TestVanishingObjects: what never stays is no snapshot, and the events are at risk still.
+func TestVanishingObjects(t *testing.T) {
 	var p place
-	s := open(t, p.handle(t), one(), manual())
-	fill(t, s.Store(), 0, 1000)
-	save(t, s)
-	must(t, s.blobs.Delete(t.Context(), p.newest(t).Objects[0].Name))
-	fill(t, s.Store(), 1000, 1001)
-	save(t, s)
-	if x := s.Stats(); x.PruneErrs != 1 {
+	o := manual()
+	o.NoLease = true
+	s := open(t, vanishing{p.handle(t)}, one(), o)
+	fill(t, s.Store(), 0, 10)
+	fails(t, s.Save(t.Context()), ErrCorrupt)
+	if x := s.Stats(); x.AtRisk != 10 || x.Failures != 2 || x.Snapshots != 0 {
 		t.Errorf("%+v", x)
 	}
-	fill(t, s.Store(), 1001, 1002)
-	save(t, s)
+	unsaved := (*UnsavedError)(nil)
+	if err := s.Close(); !errors.As(err, &unsaved) || unsaved.Events != 10 {
+		t.Error(err)
+	}
+}
+
+// TestPrunedUnderANumberThatWasTaken: a manifest whose answer was lost makes the objects of the next try look as if they had
+// been written before it, so a Prune beside a Saver without a lease removes them. Save notices.
+func TestPrunedUnderANumberThatWasTaken(t *testing.T) {
+	var p place
+	o := manual()
+	o.NoLease, o.MaxAttempts = true, 1
+	blobs, plan := p.faulty(t, "put:2 lost-reply; open:1 error io; put:4 stall")
+	s := open(t, blobs, one(), o)
+	fill(t, s.Store(), 0, 10)
+	fails(t, s.Save(t.Context()), sinks.ErrUnknownOutcome)
+	fill(t, s.Store(), 10, 20)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Save(context.Background()) }()
+	<-plan.Reached("put", 4) // the manifest
+	done, err := Prune(t.Context(), p.handle(t), DefaultName, 1)
+	must(t, err)
+	same(t, "pruned", done, Pruned{Objects: 1, Kept: 1})
+	plan.Clear()
+	must(t, <-ended)
 	want := content(t, s.Store())
 	crash(t, s)
 	again := open(t, p.handle(t), one(), manual())
 	same(t, "restored", content(t, again.Store()), want)
-	same(t, "ordinal", again.Report().Ordinal, 3)
+	same(t, "skipped", len(again.Report().Skipped), 0)
 }
 
 // TestUnderWayIsNotPruned prunes from outside while objects of a snapshot lie there that no manifest names yet.
