@@ -26,6 +26,7 @@ type grammar struct {
 	Raise      raiseCmd      `cmd:"" help:"Raise a signal."`
 	Sense      senseCmd      `cmd:"" help:"Show signals."`
 	Stats      statsCmd      `cmd:"" help:"Show what a server keeps, has saved and would lose."`
+	Ingest     ingestCmd     `cmd:"" help:"Store the records of a file in a stream."`
 	Snapshot   snapshotCmd   `cmd:"" help:"Look at snapshots, check them, go back to one."`
 	Copy       copyCmd       `cmd:"" help:"Copy snapshots or signals from one place to another."`
 	Config     configCmd     `cmd:"" help:"Look at the configuration."`

@@ -28,6 +28,7 @@ const (
 	exitUnreachable = 7 // no server, or not ready
 	exitDenied      = 8 // the server wants another token
 	exitConflict    = 9 // the stream is at another version, or the key was used for something else
+	exitInterrupted = 130
 )
 
 var errUsage = errors.New("wrong usage")
@@ -67,8 +68,12 @@ var codes = []struct {
 
 // failed tells what went wrong and returns the exit code.
 func (w *world) failed(err error) int {
-	if err == nil || errors.Is(err, context.Canceled) && w.ctx.Err() != nil {
+	if err == nil {
 		return exitOK
+	}
+	if errors.Is(err, context.Canceled) {
+		_, _ = fmt.Fprintln(w.stderr, "ephemera: interrupted")
+		return exitInterrupted
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(w.stderr, "ephemera: "+line)
