@@ -10,29 +10,30 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// page follows a stream as the documentation of browsers says, and keeps what comes.
+// page follows a stream as docs/http.md says, and keeps what comes.
 const page = `<!doctype html><script>
 	window.got = []; window.notes = []
-	const source = new EventSource("/streams/a?from=1")
-	source.onmessage = m => { const e = JSON.parse(m.data); window.got.push([e.version, e.data, m.lastEventId]) }
-	for (const name of ["caughtup", "gap", "fellbehind"])
-		source.addEventListener(name, m => window.notes.push([name, JSON.parse(m.data)]))
+	const show = (version, data, id) => window.got.push([version, data, id])
+	const ready = note => window.notes.push(["caughtup", note])
+	const lost = note => window.notes.push(["gap", note])
+	%s
 </script>`
 
 // TestClientsBrowser: the EventSource of a browser gets each event once, is told when it has caught up, and after its
 // connection broke goes on behind the last event by itself.
 func TestClientsBrowser(t *testing.T) {
 	path := program(t, "chromium", "chromium-browser", "google-chrome")
+	script := httpDocs(t, "js")[0]
 	var cut atomic.Pointer[context.CancelFunc]
 	var connections atomic.Int32
 	s, log := clientServer(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/" {
 				w.Header().Set("Content-Type", "text/html")
-				fmt.Fprint(w, page)
+				fmt.Fprintf(w, page, script)
 				return
 			}
-			if r.URL.Path != "/streams/a" { // an icon, say
+			if r.URL.Path != "/streams/orders" { // an icon, say
 				http.NotFound(w, r)
 				return
 			}
@@ -43,7 +44,7 @@ func TestClientsBrowser(t *testing.T) {
 			h.ServeHTTP(w, r.WithContext(ctx))
 		})
 	})
-	appendNumbers(t, log, "a", 1, 3)
+	appendNumbers(t, log, "orders", 1, 3)
 	ctx := browser(t, path)
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URL+"/")); err != nil {
 		t.Fatal(err)
@@ -56,12 +57,12 @@ func TestClientsBrowser(t *testing.T) {
 		}
 	}
 	until(`window.notes.length == 1`)
-	appendNumbers(t, log, "a", 4, 5)
+	appendNumbers(t, log, "orders", 4, 5)
 	until(`window.got.length == 5`)
 	(*cut.Load())()
-	appendNumbers(t, log, "a", 6, 9)
+	appendNumbers(t, log, "orders", 6, 9)
 	until(`window.got.length >= 9 && window.notes.length == 2`)
-	appendNumbers(t, log, "a", 10, 10)
+	appendNumbers(t, log, "orders", 10, 10)
 	until(`window.got.length >= 10`)
 	want := "["
 	for i := 1; i <= 10; i++ {

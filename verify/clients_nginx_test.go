@@ -16,26 +16,19 @@ import (
 	"github.com/ephemera-go/ephemera/streams"
 )
 
-// nginxConf is that of docs/http.md, as a process of its own in a folder.
+// nginxConf is what docs/http.md leaves out: nginx as a process of its own in a folder.
 const nginxConf = `
 daemon off;
+master_process off;
 pid nginx.pid;
 error_log error.log;
 events {}
 http {
 	access_log off;
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-	upstream ephemera { server %s; keepalive 16; }
 	server {
 		listen %s;
-		client_max_body_size 2m;
-		location / {
-			proxy_pass http://ephemera;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Host $http_host;
-			proxy_read_timeout 1h;
-		}
+		%s
 	}
 }
 `
@@ -44,21 +37,15 @@ http {
 func startNginx(t *testing.T, upstream string) string {
 	t.Helper()
 	nginx := program(t, "nginx", "/usr/sbin/nginx")
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	dir := t.TempDir()
+	location := strings.ReplaceAll(httpDocs(t, "nginx")[0], "127.0.0.1:7070", upstream)
 	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, upstream, address), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, address, location), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*clientTimeout)
-	cmd := exec.CommandContext(ctx, nginx, "-p", dir, "-c", conf, "-e", filepath.Join(dir, "error.log"), "-g", "master_process off;")
+	cmd := exec.CommandContext(ctx, nginx, "-p", dir, "-c", conf, "-e", filepath.Join(dir, "error.log"))
 	if err := cmd.Start(); err != nil {
 		cancel()
 		t.Fatal(err)
