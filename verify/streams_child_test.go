@@ -62,22 +62,22 @@ func (s *streamServer) close(ctx context.Context) error {
 }
 
 // childStreams serves streams until it is killed or asked to end, and saves again and again. It says what it found and what
-// was saved. Arguments: URL of the blobs, address, names of streams, events that each keeps, pause between two snapshots.
+// was saved. Arguments: URL of the blobs, names of streams, events that each keeps, pause between two snapshots.
 func childStreams(ctx context.Context, args []string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	limit, err1 := strconv.Atoi(args[3])
-	pause, err2 := time.ParseDuration(args[4])
+	limit, err1 := strconv.Atoi(args[2])
+	pause, err2 := time.ParseDuration(args[3])
 	s, err3 := openStreamServer(ctx, args[0], streams.Options{Limits: streams.Limits{Events: limit}})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	names := strings.Split(args[2], " ")
+	names := strings.Split(args[1], " ")
 	found, err := s.states(ctx, names)
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", args[1])
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -159,10 +159,8 @@ func TestStreamsExactlyOnce(t *testing.T) {
 		}
 	}
 	blobs := "file://" + t.TempDir()
-	args := func(address string) []string {
-		return []string{blobs, address, strings.Join(onceStreams, " "), fmt.Sprint(onceWriters * o.each), "100ms"}
-	}
-	s := startServant(t, args("127.0.0.1:0")...)
+	args := []string{blobs, strings.Join(onceStreams, " "), fmt.Sprint(onceWriters * o.each), "100ms"}
+	s := startServant(t, args...)
 	proxy := newLossyProxy(t, seedOf(t), 2, s.url)
 	front := httptest.NewServer(proxy)
 	defer proxy.end(front)
@@ -203,7 +201,8 @@ func TestStreamsExactlyOnce(t *testing.T) {
 	}
 	epoch := s.epoch
 	s.terminate(t)
-	s = startServant(t, args(strings.TrimPrefix(s.url, "http://"))...)
+	s = startServant(t, args...)
+	proxy.point(t, s.url)
 	if s.epoch != epoch {
 		t.Errorf("epoch %v behind %v", s.epoch, epoch)
 	}

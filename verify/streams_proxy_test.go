@@ -29,9 +29,10 @@ const (
 	wireFaults
 )
 
-// A lossyProxy passes HTTP on and loses some of it. Its zero value loses nothing.
+// A lossyProxy passes HTTP on and loses some of it.
 type lossyProxy struct {
 	next   http.Handler
+	target atomic.Pointer[url.URL]
 	share  int // of 100 requests are treated badly
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -40,17 +41,27 @@ type lossyProxy struct {
 	held   sync.WaitGroup // late requests that are still to come
 }
 
-// newLossyProxy is a server in front of another one.
+// newLossyProxy is a handler in front of another server.
 func newLossyProxy(t testing.TB, seed uint64, share int, target string) *lossyProxy {
+	t.Helper()
+	p := &lossyProxy{share: share, rng: rand.New(rand.NewPCG(seed, 99))}
+	p.point(t, target)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	p.next = &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(p.target.Load()) }, Transport: transport, FlushInterval: -1,
+		ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	return p
+}
+
+// point leads what comes to another server from now on.
+func (p *lossyProxy) point(t testing.TB, target string) {
 	t.Helper()
 	u, err := url.Parse(target)
 	must(t, err)
-	p := httputil.NewSingleHostReverseProxy(u)
-	p.FlushInterval, p.ErrorLog = -1, slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	p.Transport = &http.Transport{MaxIdleConnsPerHost: 64}
-	p.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
-	t.Cleanup(p.Transport.(*http.Transport).CloseIdleConnections)
-	return &lossyProxy{next: p, share: share, rng: rand.New(rand.NewPCG(seed, 99))}
+	p.target.Store(u)
 }
 
 // end closes the server that the proxy is, and returns when the last late request is over.
