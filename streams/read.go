@@ -127,8 +127,12 @@ func (l *Local) cause(s *stream, oldest uint64) Cause {
 	if oldest <= s.base+1 {
 		return CauseDeleted
 	}
-	ledger, err := l.store.PartitionLedger(s.partition)
-	if err == nil && ledger.Discarded == 0 && ledger.Expired+ledger.Hidden > 0 {
+	switch ledger, err := l.store.PartitionLedger(s.partition); {
+	case err != nil || ledger.Discarded > 0:
+		return CauseLimit
+	case ledger.Cleared+ledger.Purged > 0:
+		return CauseDeleted
+	case ledger.Expired+ledger.Hidden > 0:
 		return CauseAge
 	}
 	return CauseLimit
