@@ -161,6 +161,10 @@ func parityAdmin(t *testing.T, r *running) {
 		t.Errorf("after a purge of what is very old %v, want 30; %s", sum, flags.PurgedBefore)
 	}
 	r.want(200, &flags, "POST", "/admin/clear", "")
+	got := r.want(200, nil, "GET", "/streams/orders/eu?from=1", "")
+	if gap := got.header.Get("Ephemera-Gap"); got.body != "[]" || gap != "1-3; cause=deleted" {
+		t.Errorf("after clear: %s, gap %q", got.body, gap)
+	}
 	r.want(200, &flags, "POST", "/admin/reset", "")
 	if !flags.Cleared || !flags.Reset {
 		t.Errorf("%+v", flags)
