@@ -46,6 +46,14 @@ func (d *directory[E]) add(i int, make func(i int) *partition[E]) *partition[E] 
 	return p
 }
 
+// next returns the index that add uses next.
+func (d *directory[E]) next() int {
+	if l := d.slots.Load(); l != nil {
+		return len(*l)
+	}
+	return 0
+}
+
 // remove takes the i-th added partition out.
 func (d *directory[E]) remove(i int) {
 	d.mu.Lock()
@@ -80,6 +88,9 @@ func (s *Store[E]) PartitionNumbers() []int {
 	return list
 }
 
+// NextPartition returns the number that AddPartition gives next: a greater one than every partition ever had.
+func (s *Store[E]) NextPartition() int { return len(s.fixed) + s.dir.next() }
+
 // removals remembers partitions that are gone: the ledger of those that are settled, and the others until the sweeper
 // has told OnDiscard what it is owed.
 type removals[E any] struct {
@@ -103,7 +114,8 @@ func (r *removals[E]) settled() []*partition[E] {
 }
 
 // AddPartition adds a partition with its own limits and returns its number. Events reach it through AppendTo,
-// AppendIf, AppendBatchTo and Producer; Options.Key never chooses it. Numbers are not used again. Lanes refuse it.
+// AppendIf, AppendBatchTo and Producer; Options.Key never chooses it. Numbers are not used again, so there are MaxNumbers of them in the life of
+// a store; then it is ErrNumbers. Lanes refuse it.
 func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	if s.lanes != nil {
 		return 0, ErrLanes
@@ -116,6 +128,9 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	}
 	s.registering.Lock() // a rollup that is being registered must see it, or it the rollup
 	defer s.registering.Unlock()
+	if s.NextPartition() == MaxNumbers {
+		return 0, ErrNumbers
+	}
 	p := s.dir.add(0, func(i int) *partition[E] { return s.newAdded(i, o) })
 	if s.closed.Load() { // Close may have missed it
 		s.dir.remove(p.index - len(s.fixed))

@@ -12,6 +12,7 @@ const (
 	DefaultCapacity = 100_000
 	MaxCapacity     = 1 << 36 // events per partition
 	MaxPartitions   = 1 << 20 // made by New
+	MaxNumbers      = 1 << 21 // numbers of partitions, those that were removed included
 )
 
 // Options configures a store. The zero value keeps the last DefaultCapacity events in one partition, in one total

@@ -220,7 +220,7 @@ func TestRestoreIsRefused(t *testing.T) {
 		"number twice": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{
 			{2, PartitionOptions{Capacity: 1}}, {2, PartitionOptions{Capacity: 1}},
 		}}}, ErrOption},
-		"number too great": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{1 << 30, PartitionOptions{Capacity: 1}}}}}, ErrOption},
+		"number too great": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{MaxNumbers, PartitionOptions{Capacity: 1}}}}}, ErrOption},
 		"bad limits":       {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{2, PartitionOptions{}}}}}, ErrOption},
 		"lanes":            {Options[order]{Lanes: 2, Restore: Restore[order]{Added: []AddedPartition{{9, PartitionOptions{Capacity: 1}}}}}, ErrOption},
 		"purge, no time":   {Options[order]{Restore: Restore[order]{PurgedBefore: time.Now()}}, ErrOption},
@@ -232,6 +232,29 @@ func TestRestoreIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNumbersEnd: a store with the greatest number can be restored, and gives none that could not.
+func TestNumbersEnd(t *testing.T) {
+	added := []AddedPartition{{MaxNumbers - 2, PartitionOptions{Capacity: 1}}}
+	s := mustNew(t, Options[order]{Restore: Restore[order]{Added: added}})
+	if n := s.NextPartition(); n != MaxNumbers-1 {
+		t.Errorf("next is %d", n)
+	}
+	n, err := s.AddPartition(PartitionOptions{Capacity: 1})
+	if n != MaxNumbers-1 || err != nil {
+		t.Fatal(n, err)
+	}
+	for range 2 {
+		if n, err := s.AddPartition(PartitionOptions{Capacity: 1}); n != 0 || !errors.Is(err, ErrNumbers) {
+			t.Errorf("%d, %v", n, err)
+		}
+		_ = s.RemovePartition(MaxNumbers - 1) // makes no room
+	}
+	if n := s.NextPartition(); n != MaxNumbers {
+		t.Errorf("next is %d", n)
+	}
+	mustNew(t, Options[order]{Restore: Restore[order]{Added: []AddedPartition{{MaxNumbers - 1, PartitionOptions{Capacity: 1}}}}})
 }
 
 // TestRollupsSurviveRestart moves what a rollup with Retain knows of events that left into a restored store: every
