@@ -19,7 +19,7 @@ import (
 // A Part is something beside the events that travels in the snapshots of a store, as a section of bytes. Its methods use
 // standard types only, so that a package can be a Part without importing this one.
 type Part interface {
-	// SectionName is unique in the store and stays the same.
+	// SectionName is unique in the store and stays the same. "snapshot:numbers" is reserved.
 	SectionName() string
 
 	// SaveSection returns the section for a snapshot that holds, of each partition, the sequences [first, next). It is
@@ -92,8 +92,8 @@ func (a *attachments[E]) add(x attachment[E], load func([]byte) error) error {
 func (a *attachments[E]) claim(name string) (data []byte, restored bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if name == "" || a.loading[name] || slices.ContainsFunc(a.list, func(y attachment[E]) bool { return y.name == name }) {
-		return nil, false, fmt.Errorf("%w %q: no name, or attached already", ErrSection, name)
+	if name == "" || name == numbersSection || a.loading[name] || slices.ContainsFunc(a.list, func(y attachment[E]) bool { return y.name == name }) {
+		return nil, false, fmt.Errorf("%w %q: no name, or reserved, or attached already", ErrSection, name)
 	}
 	if a.loading == nil {
 		a.loading = map[string]bool{}

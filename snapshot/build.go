@@ -45,7 +45,19 @@ func (b *builder[E]) build(ctx context.Context) (*core.Store[E], error) {
 		}
 	}
 	o.Restore.Events = b.blocks(ctx)
-	return core.New(*o)
+	last, err := lastNumber(b.m)
+	if err != nil {
+		return nil, err
+	}
+	if last < 0 {
+		return core.New(*o)
+	}
+	o.Restore.Added = append(o.Restore.Added, core.AddedPartition{Number: last, PartitionOptions: core.PartitionOptions{Capacity: 1}})
+	store, err := core.New(*o)
+	if err != nil {
+		return nil, err
+	}
+	return store, store.RemovePartition(last) // now its number is used
 }
 
 // fit compares the partitions of the snapshot with those of the options.

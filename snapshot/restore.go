@@ -55,7 +55,7 @@ func (s *Saver[E]) restore(ctx context.Context, options core.Options[E]) error {
 	}
 	s.parts.restored = map[string][]byte{}
 	for _, x := range m.Sections {
-		if !slices.Contains(s.o.Forget, x.Name) {
+		if x.Name != numbersSection && !slices.Contains(s.o.Forget, x.Name) {
 			s.parts.restored[x.Name] = x.Data
 		}
 	}

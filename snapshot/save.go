@@ -159,6 +159,7 @@ func (s *Saver[E]) prepare(c *cuts[E], stop <-chan struct{}, last, final bool) (
 	if m.Sections, err = s.parts.sections(c, m); err != nil {
 		return m, nil, err
 	}
+	m.Sections = appendNumbers(m.Sections, m, s.store.NextPartition())
 	w := &writer[E]{s: s, cuts: c, plan: plan, stop: stop}
 	w.name = func() string { return objectName(s.o.Name, m.Ordinal, s.writer, int(s.object.Add(1))) }
 	return m, w, nil
