@@ -2,6 +2,7 @@ package streams
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -148,10 +149,17 @@ func (l *Local) LoadSection(data []byte) error {
 }
 
 // adopt enters loaded streams. Partitions that belong to none hold no event that the section knew: streams that began while
-// the snapshot was taken.
+// the snapshot was taken. A partition's limits are those of the snapshot: Options.Limits may be others by now, and the
+// stream's own may have been changed before the section was written.
 func (l *Local) adopt(streams []*stream) error {
 	ours := map[int]bool{0: true}
 	for _, s := range streams {
+		want := l.partition(s.limits, s.base)
+		if have, err := l.store.Limits(s.partition); err != nil || have != want {
+			if err = errors.Join(err, l.store.SetLimits(s.partition, want)); err != nil {
+				return err
+			}
+		}
 		l.streams.Store(s.name, s)
 		l.count.Add(1)
 		ours[s.partition] = true
@@ -169,7 +177,7 @@ func (l *Local) adopt(streams []*stream) error {
 // loadStreams reads the streams and returns them with their versions.
 func (l *Local) loadStreams(d *decoder) ([]*stream, map[string]uint64) {
 	var list []*stream
-	versions := map[string]uint64{}
+	versions, seen, taken := map[string]uint64{}, map[string]bool{}, map[int]bool{}
 	for range d.count(8) {
 		s := &stream{name: d.text(MaxNameBytes), partition: int(d.uvarint()), base: d.uvarint(), limits: d.limits()}
 		for range d.count(20) {
@@ -183,13 +191,14 @@ func (l *Local) loadStreams(d *decoder) ([]*stream, map[string]uint64) {
 			}
 		}
 		next, err := l.store.Next(s.partition)
-		if d.err == nil && (err != nil || s.partition < 1 || CheckName(s.name) != nil || versions[s.name] > 0) {
-			d.fail(fmt.Sprintf("stream %q in partition %d, which the store does not have", s.name, s.partition))
+		if d.err == nil && (err != nil || s.partition < 1 || CheckName(s.name) != nil || seen[s.name] || taken[s.partition]) {
+			d.fail(fmt.Sprintf("stream %q in partition %d, which the store does not have, or twice", s.name, s.partition))
 		}
 		if d.err != nil {
 			return nil, versions
 		}
 		s.version, versions[s.name] = next, next
+		seen[s.name], taken[s.partition] = true, true
 		cut := l.store.Cut(s.partition)
 		for _, r := range cut.Newest(1).All() {
 			s.last = r.appended
