@@ -51,6 +51,12 @@ func (s *State) Save(ctx context.Context) error {
 	)
 }
 
+// Snapshots lists what is kept under StreamsName or MetricsName, oldest first, damaged ones with their error.
+func (s *State) Snapshots(ctx context.Context, name string) ([]snapshot.VerifiedSnapshot, error) {
+	list, err := snapshot.List(ctx, s.blobs, name)
+	return list, wrap("list", name, err)
+}
+
 // Verify reads all snapshots and compares every byte with its checksum.
 func (s *State) Verify(ctx context.Context) (map[string]*snapshot.Verified, error) {
 	found := map[string]*snapshot.Verified{}

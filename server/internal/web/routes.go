@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/ephemera-go/ephemera/server/internal/dashboard"
 	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/sinks"
 	"github.com/ephemera-go/ephemera/window"
@@ -33,8 +34,14 @@ func (s *Site) probe(w http.ResponseWriter, r *http.Request) bool {
 // A handler replies, or returns an error that failed turns into a reply.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-func (s *Site) routes(o *opened) *http.ServeMux {
+func (s *Site) routes(o *opened) (*http.ServeMux, error) {
 	m := http.NewServeMux()
+	board, err := dashboard.New(o.state, dashboard.Options{Version: s.o.Version, Login: s.access.needed})
+	if err != nil {
+		return nil, err
+	}
+	m.Handle("GET /{$}", board)
+	m.Handle("GET /static/", board)
 	signals := signalRoutes{o.state.Signals, s.o}
 	metrics := metricRoutes{o.state.Metrics.Store(), s.o}
 	admin := adminRoutes{o.state}
@@ -63,7 +70,7 @@ func (s *Site) routes(o *opened) *http.ServeMux {
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "no such path; see docs/server.md")
 	})
-	return m
+	return m, nil
 }
 
 // methods replies 405 for all others, with what is allowed. HEAD is GET; net/http leaves the body out.

@@ -67,7 +67,9 @@ func (s *Site) Open(st *state.State) error {
 	if err := s.figures.observe(st); err != nil {
 		return err
 	}
-	o.mux = s.routes(o)
+	if o.mux, err = s.routes(o); err != nil {
+		return err
+	}
 	s.open.Store(o)
 	return nil
 }
