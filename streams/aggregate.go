@@ -19,12 +19,16 @@ type rollups struct {
 
 type rollupKey struct{ field, by string }
 
+// sizes is the question for events and bytes alone.
+var sizes = rollupKey{}
+
 // maxRollups bounds the pairs of fields that are folded; beyond it, a stream is read through for every question.
 const maxRollups = 16
 
 // aggregate is what is known of a run of events.
 type aggregate struct {
 	events, notNumbers uint64
+	bytes              int64
 	numbers            core.Summary
 	percentiles        core.Histogram
 	groups             map[string]*Group
@@ -36,6 +40,7 @@ func (k rollupKey) monoid() core.Monoid[Record, aggregate] {
 		Add:  k.add,
 		Merge: func(into, from *aggregate) {
 			into.events += from.events
+			into.bytes += from.bytes
 			into.notNumbers += from.notNumbers
 			into.numbers.Merge(&from.numbers)
 			into.percentiles.Merge(&from.percentiles)
@@ -62,6 +67,7 @@ func (a *aggregate) group(name string) *Group {
 
 func (k rollupKey) add(a *aggregate, r *Record) {
 	a.events++
+	a.bytes += int64(r.size())
 	if k.field == "" && k.by == "" {
 		return
 	}
@@ -167,7 +173,7 @@ func (l *Local) aggregate(cut *core.Cut[Record], k rollupKey) (aggregate, error)
 func (l *Local) rollup(k rollupKey) (*core.Rollup[Record, aggregate], error) {
 	l.rollups.mu.Lock()
 	defer l.rollups.mu.Unlock()
-	if r := l.rollups.list[k]; r != nil || len(l.rollups.list) >= maxRollups {
+	if r := l.rollups.list[k]; r != nil || len(l.rollups.list) >= maxRollups && k != sizes {
 		return r, nil
 	}
 	r, err := core.NewRollup(l.store, k.monoid(), core.RollupOptions{Name: fmt.Sprintf("%q by %q", k.field, k.by)})

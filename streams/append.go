@@ -194,20 +194,18 @@ func (l *Local) room(s *stream, w *work) error {
 	return nil
 }
 
-// held counts what is in a stream; its bytes only if asked, because that takes a look at every event.
+// held counts what is in a stream; its bytes only if asked, because that takes a look at every event of its newest segment.
 func (l *Local) held(s *stream, sum bool) (events int, bytes int64) {
 	cut := l.store.Cut(s.partition)
 	defer cut.Close()
 	if !sum {
 		return cut.Len(), 0
 	}
-	for _, run := range cut.Runs() {
-		events += len(run)
-		for i := range run {
-			bytes += int64(run[i].size())
-		}
+	x, err := l.aggregate(cut, sizes)
+	if err != nil {
+		return cut.Len(), 0 // the store is being closed, and whoever asked will find out
 	}
-	return events, bytes
+	return int(x.events), x.bytes
 }
 
 // put stores the events of an append whose conditions hold. The stream is locked.
