@@ -90,6 +90,64 @@ func (d *deaf) Put(ctx context.Context, name string, size int64, r io.Reader) er
 	return d.BlobStore.Put(ctx, name, size, r)
 }
 
+// deafDelete is a store whose Delete hangs so.
+type deafDelete struct {
+	sinks.BlobStore
+	free chan struct{}
+}
+
+func (d deafDelete) Delete(ctx context.Context, name string) error {
+	<-d.free
+	return d.BlobStore.Delete(ctx, name)
+}
+
+// TestHangBehindTheFinalSnapshot: what hangs once everything is saved does not make Close say that it is not.
+func TestHangBehindTheFinalSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p place
+		d := deafDelete{p.handle(t), make(chan struct{})}
+		o := manual()
+		o.Keep, o.NoLease = 1, true
+		s := open(t, d, one(), o)
+		fill(t, s.Store(), 0, 10)
+		save(t, s)
+		fill(t, s.Store(), 10, 20)
+		err := s.Close()
+		fails(t, err, context.DeadlineExceeded)
+		if errors.Is(err, ErrUnsaved) {
+			t.Error(err)
+		}
+		if m := p.newest(t); !m.Final || m.Events() != 20 {
+			t.Errorf("%+v", m)
+		}
+		close(d.free)
+		synctest.Wait()
+	})
+}
+
+// TestHangWithoutAFinalSnapshot: NoFinal has Close say nothing of events at risk, also when the store hangs.
+func TestHangWithoutAFinalSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p place
+		d := &deaf{BlobStore: p.handle(t), hanging: make(chan struct{}), free: make(chan struct{})}
+		o := manual()
+		o.NoFinal, o.NoLease = true, true
+		s := open(t, d, one(), o)
+		fill(t, s.Store(), 0, 10)
+		saved := make(chan error, 1)
+		go func() { saved <- s.Save(context.Background()) }()
+		<-d.hanging
+		err := s.Close()
+		fails(t, err, context.DeadlineExceeded)
+		if errors.Is(err, ErrUnsaved) {
+			t.Error(err)
+		}
+		close(d.free)
+		<-saved
+		synctest.Wait()
+	})
+}
+
 func TestShutdownOfADeafStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place

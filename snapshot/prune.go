@@ -38,14 +38,20 @@ func Prune(ctx context.Context, blobs sinks.BlobStore, name string, keep int) (P
 	return p.done, wrap("prune", "", err)
 }
 
-// prune is Prune behind a snapshot, with the turn held. Its failures are noted and harm nobody. It reports false if objects of
-// the snapshot have vanished; then the next one writes everything.
-func (s *Saver[E]) prune(ctx context.Context) (whole bool) {
+// prune is Prune behind a snapshot, with the turn held. Its failures are noted and harm nobody. Before it removes anything it
+// calls whole, unless objects of the snapshot have vanished: then it reports false, and the next one writes everything.
+func (s *Saver[E]) prune(ctx context.Context, whole func()) bool {
 	ctx, end := s.o.Observer.Start(ctx, "snapshot.prune")
 	p := pruner{blobs: s.blobs, name: s.o.Name, keep: s.o.Keep, known: s.known}
-	err := p.run(ctx)
-	if whole = !slices.Contains(p.lacking, s.ordinal); !whole {
+	err := p.inspect(ctx)
+	lacking := slices.Contains(p.lacking, s.ordinal)
+	if lacking {
 		s.base, s.held = nil, nil
+	} else {
+		whole()
+	}
+	if err == nil {
+		err = p.sweep(ctx)
 	}
 	end(err, slog.String("name", s.o.Name), slog.Int("deleted", p.done.Snapshots), slog.Int("objects", p.done.Objects),
 		slog.Int("kept", p.done.Kept))
@@ -58,7 +64,7 @@ func (s *Saver[E]) prune(ctx context.Context) (whole bool) {
 	if err != nil {
 		s.o.Logger.WarnContext(ctx, "snapshot: not pruned", "error", err)
 	}
-	return whole
+	return !lacking
 }
 
 type pruner struct {
@@ -68,20 +74,35 @@ type pruner struct {
 	known   map[uint64][]Object // of manifests by ordinal; it learns and forgets
 	there   map[string]int64    // sizes of the objects that there are
 	lacking []uint64            // ordinals of snapshots that lack an object
+	all     []uint64            // ordinals of the snapshots that there are
+	stay    int                 // index in all of the oldest one that stays
 	done    Pruned
 }
 
 func (p *pruner) run(ctx context.Context) error {
-	ordinals, _, err := listOrdinals(ctx, p.blobs, manifestPrefix(p.name))
-	if err != nil || len(ordinals) == 0 {
+	if err := p.inspect(ctx); err != nil {
 		return err
 	}
-	if err := p.look(ctx); err != nil {
+	return p.sweep(ctx)
+}
+
+// inspect finds out what there is and what has to stay. It removes nothing.
+func (p *pruner) inspect(ctx context.Context) (err error) {
+	p.all, _, err = listOrdinals(ctx, p.blobs, manifestPrefix(p.name))
+	if err != nil || len(p.all) == 0 {
 		return err
 	}
-	stay, err := p.choose(ctx, ordinals)
-	if err != nil {
-		return err
+	if err = p.look(ctx); err == nil {
+		p.stay, err = p.choose(ctx, p.all)
+	}
+	return err
+}
+
+// sweep removes what need not stay.
+func (p *pruner) sweep(ctx context.Context) error {
+	ordinals, stay := p.all, p.stay
+	if len(ordinals) == 0 {
+		return nil
 	}
 	maps.DeleteFunc(p.known, func(ordinal uint64, _ []Object) bool { return !slices.Contains(ordinals[stay:], ordinal) })
 	for _, ordinal := range ordinals[:stay] {

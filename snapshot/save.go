@@ -71,11 +71,13 @@ func (s *Saver[E]) take(ctx context.Context, stop <-chan struct{}, final bool) (
 	}
 	bytes = uint64(w.bytes + size)
 	s.adopt(m, w)
-	if whole := s.prune(ctx); !whole {
+	whole := s.prune(ctx, func() {
+		s.succeed(m, w, bytes)
+		s.final.Store(m.Final)
+	})
+	if !whole {
 		return false, errVanished
 	}
-	s.final = m.Final
-	s.succeed(m, w, bytes)
 	return true, nil
 }
 

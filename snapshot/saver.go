@@ -32,9 +32,9 @@ type Saver[E any] struct {
 	ordinal uint64    // greatest that was ever seen
 	lineage []Ancestor
 	known   map[uint64][]Object // objects of the manifests that stay, by ordinal
-	final   bool                // the newest snapshot that this Saver has taken is final
 	held    map[string]uint64   // events that the objects of base were written with; those that are absent are unknown
 
+	final      atomic.Bool // the newest snapshot that this Saver has taken is final
 	parts      attachments[E]
 	figures    figures
 	workspaces sync.Pool // of *objectWriter[E]
@@ -228,14 +228,17 @@ func (s *Saver[E]) finish(ctx context.Context) error {
 	if _, err := s.save(ctx, nil, true); err != nil {
 		return s.unsaved(err)
 	}
-	if !s.final {
+	if !s.final.Load() {
 		return s.unsaved(errStalled)
 	}
 	return nil
 }
 
-// unsaved lists what is in no snapshot.
+// unsaved lists what is in no snapshot. If the final one is there, or none is wanted, it is only the cause.
 func (s *Saver[E]) unsaved(cause error) error {
+	if s.final.Load() || s.o.NoFinal {
+		return cause
+	}
 	u := &UnsavedError{Err: cause}
 	for _, p := range s.PartitionStats() {
 		if p.AtRisk > 0 {
