@@ -16,7 +16,9 @@ import (
 // TestNothingChanged: a snapshot that would say the same is not taken, one that says anything else is.
 func TestNothingChanged(t *testing.T) {
 	var p place
-	s := open(t, p.handle(t), keyed(2), manual())
+	store := keyed(2)
+	store.Size = func(*trade) int { return 1 }
+	s := open(t, p.handle(t), store, manual())
 	base := s.Store()
 	changes := map[string]func() error{
 		"event":  func() error { _, err := base.Append(nth(1)); return err },
@@ -24,12 +26,16 @@ func TestNothingChanged(t *testing.T) {
 		"names":  func() error { base.Keys().Clear(); return nil },
 		"add":    func() error { _, err := base.AddPartition(core.PartitionOptions{Capacity: 5}); return err },
 		"resize": func() error { return base.Resize(2, 7) },
+		"age":    func() error { return base.SetLimits(2, core.PartitionOptions{Capacity: 7, MaxAge: 1e6 * time.Hour}) },
+		"bytes": func() error {
+			return base.SetLimits(2, core.PartitionOptions{Capacity: 7, MaxAge: 1e6 * time.Hour, MaxBytes: 99})
+		},
 		"remove": func() error { return base.RemovePartition(2) },
 		"purge":  func() error { return base.Purge(noon.Add(-1)) },
 		"clear":  base.Clear,
 	}
 	save(t, s)
-	for i, what := range []string{"event", "name", "names", "add", "resize", "remove", "purge", "clear"} {
+	for i, what := range []string{"event", "name", "names", "add", "resize", "age", "bytes", "remove", "purge", "clear"} {
 		must(t, changes[what]())
 		save(t, s)
 		save(t, s)
@@ -40,9 +46,18 @@ func TestNothingChanged(t *testing.T) {
 	}
 	must(t, s.Close())
 	m := p.newest(t)
-	if !m.Final || m.Ordinal != 10 {
+	if !m.Final || m.Ordinal != 12 {
 		t.Errorf("the final one is %d, final %v", m.Ordinal, m.Final)
 	}
+	must(t, s.blobs.Close())
+	s = open(t, p.handle(t), store, manual())
+	save(t, s) // the epoch goes on
+	same(t, "snapshots behind a final one", s.Stats().Snapshots, 0)
+	crash(t, s)
+	s = open(t, p.handle(t), store, manual())
+	save(t, s) // it does not
+	same(t, "snapshots in a new epoch", s.Stats().Snapshots, 1)
+	same(t, "epoch", p.newest(t).Epoch, s.Store().Epoch())
 }
 
 // TestDefectD21_NamesAreSaved: names keep their numbers; a dictionary that was cleared, or cleared and filled up to where it was, is saved
