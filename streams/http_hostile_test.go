@@ -234,7 +234,7 @@ func TestHTTPVanishingClient(t *testing.T) {
 
 // TestHTTPSlowBody: a body that does not come is 408, in the handler's time, and the slot is free again.
 func TestHTTPSlowBody(t *testing.T) {
-	s := serve(t, openLocal(t, streams.Options{}), streams.HandlerOptions{Timeout: 50 * time.Millisecond, MaxInFlight: 1})
+	s := serve(t, openLocal(t, streams.Options{}), streams.HandlerOptions{Timeout: 500 * time.Millisecond, MaxInFlight: 1})
 	if got := s.raw("POST /streams/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); !strings.Contains(got, " 408 ") {
 		t.Error(got)
 	}

@@ -250,7 +250,7 @@ const (
 )
 
 func describedTable(t *testing.T, d *description) {
-	h, log := newHandler(t, streams.Options{MaxStreams: 2}, streams.HandlerOptions{Timeout: 100 * time.Millisecond})
+	h, log := newHandler(t, streams.Options{MaxStreams: 2}, streams.HandlerOptions{})
 	s := httptest.NewServer(d.over(h))
 	defer s.Close()
 	one := "POST /streams/a"
@@ -298,8 +298,11 @@ func describedTable(t *testing.T, d *description) {
 	} {
 		send(t, s, x)
 	}
+	impatient, _ := newHandler(t, streams.Options{}, streams.HandlerOptions{Timeout: 10 * time.Millisecond})
+	i := httptest.NewServer(d.over(impatient))
+	defer i.Close()
 	for _, target := range []string{one, "PUT /streams/a?limits=true", "POST /subscriptions"} {
-		slowly(t, s, target)
+		slowly(t, i, target)
 	}
 	keyInFlight(t, d)
 	if err := log.Close(); err != nil {
