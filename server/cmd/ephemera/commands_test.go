@@ -61,6 +61,25 @@ func TestAppendAndRead(t *testing.T) {
 	}
 }
 
+// TestParity07Case67_QuickStart: one order is appended and read, from the beginning and from a position.
+func TestParity07Case67_QuickStart(t *testing.T) {
+	if out := ok(t, "config", "show"); !strings.Contains(out, "127.0.0.1:7070") {
+		t.Errorf("the usual port is another one: %s", out)
+	}
+	r := serve(t, t.TempDir())
+	url := "--url=" + r.url
+	ok(t, "append", "gateway/orders", `{"id":"1","valor":7}`, url)
+	if out := ok(t, "read", "gateway/orders", "--from=0", url); !strings.HasSuffix(out, "{\"id\":\"1\",\"valor\":7}\n") || strings.Count(out, "\n") != 1 {
+		t.Errorf("%q", out)
+	}
+	ok(t, "append", "gateway/orders", `{"id":"2","valor":8}`, url)
+	for from, want := range map[string]int{"1": 2, "2": 1, "3": 0} {
+		if out := ok(t, "read", "gateway/orders", "--from="+from, url); strings.Count(out, "\n") != want {
+			t.Errorf("from %s: %q", from, out)
+		}
+	}
+}
+
 func TestTail(t *testing.T) {
 	r := serve(t, t.TempDir())
 	orders(r)
