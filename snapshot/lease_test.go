@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -114,6 +115,43 @@ func TestLeaseTaken(t *testing.T) {
 		same(t, "events", unsavedOf(t, err).Events, 7)
 		same(t, "snapshots", p.newest(t).Writer, other.writer)
 		same(t, "events", p.newest(t).Events(), 5)
+	})
+}
+
+// hookedStore calls a function before each Put, and has no leases of its own.
+type hookedStore struct {
+	plainStore
+	put func(name string)
+}
+
+func (h hookedStore) Put(ctx context.Context, name string, size int64, r io.Reader) error {
+	h.put(name)
+	return h.plainStore.Put(ctx, name, size, r)
+}
+
+// TestLeaseLostWhileObjectsAreWritten: the lease is looked at again right before the manifest, whatever the store of blobs
+// would refuse by itself.
+func TestLeaseLostWhileObjectsAreWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p place
+		held, _ := p.faulty(t, "renew:* error io")
+		lease, err := sinks.Hold(t.Context(), held, sinks.Claim{})
+		must(t, err)
+		o := manual()
+		o.Lease = lease
+		s := open(t, &hookedStore{plainStore{p.handle(t)}, func(name string) {
+			if strings.HasPrefix(name, objectPrefix(DefaultName)) {
+				time.Sleep(2 * sinks.DefaultTTL)
+			}
+		}}, one(), o)
+		fill(t, s.Store(), 0, 10)
+		fails(t, s.Save(t.Context()), lease.Err())
+		if lease.Err() == nil {
+			t.Fatal("the lease is not lost")
+		}
+		same(t, "manifests", len(p.names(t, manifestPrefix(DefaultName))), 0)
+		same(t, "unsaved", unsavedOf(t, s.Close()).Events, 10)
+		_ = lease.Close()
 	})
 }
 

@@ -83,7 +83,8 @@ func TestParity58_Prune(t *testing.T) {
 // TestPruneOnDoubt: what cannot be read does not count, is not removed before its time, and keeps all objects.
 func TestPruneOnDoubt(t *testing.T) {
 	for what, damage := range map[string]func(p *place, ordinal uint64){
-		"manifest torn": func(p *place, n uint64) { p.tear(t, manifestName(DefaultName, n)) },
+		"manifest torn":    func(p *place, n uint64) { p.tear(t, manifestName(DefaultName, n)) },
+		"manifest too new": func(p *place, n uint64) { p.alter(t, manifestName(DefaultName, n), newer) },
 		"manifest empty": func(p *place, n uint64) {
 			p.alter(t, manifestName(DefaultName, n), func([]byte) []byte { return nil })
 		},
@@ -277,7 +278,7 @@ func TestVerifyBesideASaver(t *testing.T) {
 func TestParity60_Names(t *testing.T) {
 	var p place
 	for name, want := range map[string]error{
-		"orders": nil, "a.b-c_9": nil, "..": ErrOption, "a/b": ErrOption, "with space": ErrOption, "../x": ErrOption, "/x": ErrOption,
+		"orders": nil, "orders-2": nil, "a.b-c_9": nil, "..": ErrOption, "a/b": ErrOption, "with space": ErrOption, "../x": ErrOption, "/x": ErrOption,
 		".hidden": ErrOption, "Upper": ErrOption, "nul\x00": ErrOption, strings.Repeat("x", 129): ErrOption, "ä": ErrOption,
 	} {
 		o := manual()
@@ -294,7 +295,7 @@ func TestParity60_Names(t *testing.T) {
 	}
 	names, err := Names(t.Context(), p.handle(t))
 	must(t, err)
-	same(t, "listed", names, []string{"a.b-c_9", "orders"})
+	same(t, "listed", names, []string{"a.b-c_9", "orders", "orders-2"})
 	m := p.manifests(t, "orders")[0]
 	same(t, "partitions", []int{m.Partitions[0].Number, m.Partitions[1].Number, m.Partitions[2].Number}, []int{0, 1, 2})
 	for _, name := range p.names(t, "") {
@@ -306,7 +307,7 @@ func TestParity60_Names(t *testing.T) {
 	}
 	names, err = Names(t.Context(), p.handle(t))
 	must(t, err)
-	same(t, "listed", names, []string{"a.b-c_9", "orders", "orders0"})
+	same(t, "listed", names, []string{"a.b-c_9", "orders", "orders-2", "orders0"})
 	blobs, _ := p.faulty(t, "list:2 error io")
 	_, err = Names(t.Context(), blobs)
 	fails(t, err, faultstore.ErrInjected)

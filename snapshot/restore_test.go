@@ -3,10 +3,8 @@ package snapshot
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -237,11 +235,7 @@ func TestOnDoubtNothingOlder(t *testing.T) {
 	}
 
 	p := growingPlace(t)
-	p.alter(t, manifestName(DefaultName, 3), func(b []byte) []byte { // of a newer version
-		binary.LittleEndian.PutUint16(b[4:], formatVersion+1)
-		binary.LittleEndian.PutUint32(b[16:], crc32.Checksum(b[:16], castagnoli))
-		return b
-	})
+	p.alter(t, manifestName(DefaultName, 3), newer)
 	doubt(t, p, p.handle(t), ErrTooNew)
 
 	for what, c := range map[string]*oddCodec{"error": {}, "panic": {}, "short": {}, "corrupt": {}} {

@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"sync"
 	"testing"
@@ -130,6 +132,13 @@ func (p *place) alter(t testing.TB, name string, change func([]byte) []byte) {
 	must(t, err)
 	must(t, blobs.Delete(ctx, name))
 	putBlob(t, blobs, name, change(slices.Clone(data)))
+}
+
+// newer makes a blob of a newer version of one.
+func newer(b []byte) []byte {
+	binary.LittleEndian.PutUint16(b[4:], formatVersion+1)
+	binary.LittleEndian.PutUint32(b[16:], crc32.Checksum(b[:16], castagnoli))
+	return b
 }
 
 func putBlob(t testing.TB, blobs sinks.BlobStore, name string, data []byte) {

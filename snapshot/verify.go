@@ -243,6 +243,7 @@ func Names(ctx context.Context, blobs sinks.BlobStore) ([]string, error) {
 			return nil, wrap("list", "", err)
 		}
 		if len(list) == 0 {
+			slices.Sort(names) // "a-b/" comes before "a/"
 			return names, nil
 		}
 		name, rest, _ := strings.Cut(list[0].Name, "/")
