@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/ephemera-go/ephemera/core"
 	"github.com/ephemera-go/ephemera/server/internal/dashboard"
 	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/sinks"
@@ -114,6 +115,7 @@ var statuses = []struct {
 	{window.ErrOverloaded, http.StatusServiceUnavailable},
 	{window.ErrClosed, http.StatusServiceUnavailable},
 	{sinks.ErrClosed, http.StatusServiceUnavailable},
+	{core.ErrClosed, http.StatusServiceUnavailable},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout},
 }
 

@@ -150,7 +150,7 @@ func (h *signalRoutes) get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if isFollowing(r) {
-		return h.tail(w, r, found.Newest(int(limit)), q.Get("pattern"), q.Get("key"), q.Has("key"))
+		return h.tail(w, r, found, int(limit), q.Get("pattern"), q.Get("key"), q.Has("key"))
 	}
 	signals, err := found.Newest(int(limit)).Signals()
 	if err != nil {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -155,4 +156,56 @@ func TestSignalTail(t *testing.T) {
 	if got := all(); got != "end" {
 		t.Errorf("after Drain: %q", got)
 	}
+}
+
+// TestSignalTailTellsWhatIsGone: what left the window since the last event, and what a crash has lost.
+func TestSignalTailTellsWhatIsGone(t *testing.T) {
+	s := site(t, options())
+	st := open(t, s) // shows 100 signals
+	for range 150 {
+		if _, err := st.Signals.Raise("a", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for last, want := range map[string]string{
+		"30":  `"from":31,"to":50,"unseen":20}`,
+		"50":  "",
+		"170": `"from":151,"to":170,"lost":true}`,
+		"x":   "400",
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "http://127.0.0.1/signals", nil)
+		r.Header.Set("Accept", "text/event-stream")
+		r.Header.Set("Last-Event-ID", last)
+		w := &endsAtCaughtUp{ResponseRecorder: httptest.NewRecorder()}
+		ctx, cancel := context.WithCancel(r.Context())
+		w.end = cancel
+		s.ServeHTTP(w, r.WithContext(ctx))
+		cancel()
+		body := w.Body.String()
+		if want == "400" {
+			if w.Code != http.StatusBadRequest {
+				t.Errorf("%s: %d", last, w.Code)
+			}
+			continue
+		}
+		if strings.Contains(body, "event: gap") != (want != "") || !strings.Contains(body, want) {
+			t.Errorf("%s: no %s in %.300s", last, want, body)
+		}
+		if _, behind, _ := strings.Cut(body, "event: gap"); last == "30" && strings.Count(behind, "id: ") != 100 {
+			t.Errorf("behind the gap: %d signals", strings.Count(behind, "id: "))
+		}
+	}
+}
+
+// endsAtCaughtUp is a client that goes when everything that was there has come.
+type endsAtCaughtUp struct {
+	*httptest.ResponseRecorder
+	end func()
+}
+
+func (w *endsAtCaughtUp) Write(b []byte) (int, error) {
+	if strings.HasPrefix(string(b), "event: caughtup") {
+		w.end()
+	}
+	return w.ResponseRecorder.Write(b)
 }

@@ -11,17 +11,13 @@ import (
 )
 
 // tail follows signals as server-sent events: what is there, then what comes. It goes on behind Last-Event-ID, which is a
-// sequence. What a slow reader missed is told by an event gap.
+// sequence. What left the window meanwhile, what a slow reader missed and what a crash has lost is told by an event gap.
 func (h *signalRoutes) tail(
-	w http.ResponseWriter, r *http.Request, there window.Query, pattern, key string, byKey bool,
+	w http.ResponseWriter, r *http.Request, there window.Query, limit int, pattern, key string, byKey bool,
 ) error {
-	last := uint64(0)
-	if text := r.Header.Get("Last-Event-ID"); text != "" {
-		var err error
-		if last, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return bad("Last-Event-ID %q; a sequence is wanted", text)
-		}
-		there = there.After(last)
+	last, resumes, err := lastEventID(r)
+	if err != nil {
+		return err
 	}
 	live := make(chan window.Signal)
 	gaps := make(chan window.Gap)
@@ -41,11 +37,21 @@ func (h *signalRoutes) tail(
 		return err
 	}
 	defer watcher.Cancel()
+	var missed *gap
+	if resumes {
+		last, missed = h.missed(last)
+		there = there.After(last)
+	} else {
+		there = there.Newest(limit)
+	}
 	signals, err := there.Signals() // after Watch, so that nothing falls between the two
 	if err != nil {
 		return err
 	}
 	f := newFrames(w)
+	if missed != nil && f.note("gap", missed) != nil {
+		return nil
+	}
 	for i := range signals {
 		if f.signal(&signals[i]) != nil {
 			return nil
@@ -57,6 +63,42 @@ func (h *signalRoutes) tail(
 	}
 	h.follow(f, r, live, gaps, last, func(s *window.Signal) bool { return !byKey || s.Key == key })
 	return nil
+}
+
+// A gap is what a reader did not get.
+type gap struct {
+	From    uint64 `json:"from"`
+	To      uint64 `json:"to"`
+	Signals uint64 `json:"signals,omitempty"` // matching ones that it was too slow for
+	Unseen  uint64 `json:"unseen,omitempty"`  // matching or not, that left the window
+	Lost    bool   `json:"lost,omitempty"`    // a crash lost them, and their sequences are given again
+}
+
+func lastEventID(r *http.Request) (last uint64, ok bool, err error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		return 0, false, nil
+	}
+	if last, err = strconv.ParseUint(text, 10, 64); err != nil {
+		return 0, false, bad("Last-Event-ID %q; a sequence is wanted", text)
+	}
+	return last, true, nil
+}
+
+// missed returns where a reader goes on that has everything up to a sequence, and what it cannot get any more.
+func (h *signalRoutes) missed(last uint64) (from uint64, g *gap) {
+	newest := h.window.Stats().LastSequence
+	if last > newest {
+		return newest, &gap{From: newest + 1, To: last, Lost: true}
+	}
+	gone := newest
+	if first, ok, err := h.window.Find("").First(); err == nil && ok {
+		gone = first.Sequence - 1
+	}
+	if gone > last {
+		return last, &gap{From: last + 1, To: gone, Unseen: gone - last}
+	}
+	return last, nil
 }
 
 func (h *signalRoutes) follow(
@@ -72,7 +114,7 @@ func (h *signalRoutes) follow(
 				err = f.signal(&s)
 			}
 		case g := <-gaps:
-			err = f.note("gap", map[string]any{"from": g.From, "to": g.To, "signals": g.Signals, "unseen": g.Unseen})
+			err = f.note("gap", gap{From: g.From, To: g.To, Signals: g.Signals, Unseen: g.Unseen})
 		case <-beat.C:
 			err = f.write(": alive\n\n")
 		case <-r.Context().Done():
