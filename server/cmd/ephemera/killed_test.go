@@ -35,9 +35,15 @@ type process struct {
 
 func startProcess(t *testing.T, dir string) *process {
 	t.Helper()
+	return startCommand(t, os.Args[0], "serve", "--listen=127.0.0.1:0", "--data="+dir, "--snapshot-interval=30ms",
+		"--stream-events=1000000", "--log-level=error")
+}
+
+// startCommand runs what becomes the program, and waits until it is ready.
+func startCommand(t *testing.T, name string, args ...string) *process {
+	t.Helper()
 	p := &process{out: newOutput(), over: make(chan struct{})}
-	p.command = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], "serve", "--listen=127.0.0.1:0", "--data="+dir,
-		"--snapshot-interval=30ms", "--stream-events=1000000", "--log-level=error")
+	p.command = exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
 	p.command.Env = append(os.Environ(), asProgram+"=1")
 	p.command.Stdout, p.command.Stderr = p.out, p.out
 	if err := p.command.Start(); err != nil {
