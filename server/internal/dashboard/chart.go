@@ -70,7 +70,7 @@ func (d *Dashboard) chart(ctx context.Context, c *choice, now time.Time) (chart,
 	}
 	out.Events, out.Partial = len(page.Events), page.More
 	out.Fields, out.Keys = members(page.Events[0].Data)
-	c.Field, c.By = orFirst(c.Field, out.Fields), orFirst(c.By, out.Keys)
+	c.Field, c.By = orFirst(c.Field, out.Fields), orFirst(c.By, fewest(page.Events, out.Keys))
 	from, width := extent(page.Events, spans[at].Long, now)
 	out.fill(page.Events, c, from, width)
 	return out, nil
@@ -81,6 +81,23 @@ func orFirst(chosen string, list []string) string {
 		return list[0]
 	}
 	return chosen
+}
+
+// fewest puts the member with the fewest texts first: it groups, which an id does not.
+func fewest(events []streams.Event, names []string) []string {
+	events = events[:min(len(events), 100)]
+	distinct := func(name string) int {
+		seen := map[string]bool{}
+		for i := range events {
+			_, _, key := look(events[i].Data, &choice{By: name})
+			seen[key] = true
+		}
+		return len(seen)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distinct(a), distinct(b)) })}
 }
 
 // members returns the names of numbers and of texts in a JSON object.

@@ -25,7 +25,7 @@ export class Chart {
     const bars = this.options.bars && uPlot.paths.bars({ size: [.9, 40], align: 1 })
     const line = i => {
       const stroke = colour(`--s${i + 1}`)
-      return { stroke, width: 2, spanGaps: true, points: { show: false }, ...(bars && { paths: bars, fill: stroke, width: 0 }) }
+      return { stroke, width: 2, spanGaps: true, points: { show: (u, n) => sparse(u.data[n]), size: 6 }, ...(bars && { paths: bars, fill: stroke, width: 0 }) }
     }
     this.plot = new uPlot({
       ...this.size(),
@@ -55,6 +55,7 @@ export class Chart {
   }
 }
 
+const sparse = values => values.filter(v => v != null).length < 3 // no line to see
 const round = v => v >= 100 ? v.toFixed(0) : v >= 1 ? v.toFixed(1) : v.toFixed(3)
 
 // A History keeps two minutes of samples, taken about once a second.

@@ -12,7 +12,7 @@ const charts = {
   rate: new Chart(byId("rate"), 2, { unit: "/s" }),
   latency: new Chart(byId("latency"), 3, { unit: " ms" }),
   events: new Chart(byId("events"), 1, { bars: true }),
-  percentiles: new Chart(byId("percentiles"), 3, { negative: true }),
+  percentiles: new Chart(byId("percentiles"), 3, {}),
 }
 const rates = new History(2)
 const latencies = new History(3)
@@ -85,7 +85,9 @@ function percentiles(now) {
 // refresh replaces the live regions by what the server renders now. A region in which a form control is in use stays as it is.
 async function refresh() {
   const asked = location.search
-  const text = await (await get("/" + asked)).text()
+  const query = new URLSearchParams(asked)
+  query.delete("pattern") // signals come by themselves
+  const text = await (await get("/?" + query)).text()
   if (asked !== location.search) return // another choice was made meanwhile
   const fresh = new DOMParser().parseFromString(text, "text/html")
   for (const region of document.querySelectorAll("[data-live]")) {
