@@ -138,6 +138,7 @@ func (l *Local) beginWith(w *work) (r Result, again bool, err error) {
 		f.attach(s)
 	}
 	if r, err = l.put(s, w, l.o.Clock()); err != nil {
+		s.dead = true // for those who follow it already
 		return Result{}, false, errors.Join(err, l.store.RemovePartition(partition))
 	}
 	delete(l.ended, w.Stream)
