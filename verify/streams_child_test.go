@@ -48,11 +48,20 @@ func openStreamServer(ctx context.Context, url string, o streams.Options) (*stre
 	if s.log, err = streams.New(s.saver.Store(), o); err != nil {
 		return nil, err
 	}
-	if err := s.saver.Attach(s.log); err != nil {
+	if err := s.saver.Attach(lateSection{s.log}); err != nil {
 		return nil, err
 	}
 	s.http.Handler, err = streams.NewHandler(s.log, streams.HandlerOptions{})
 	return s, err
+}
+
+// A lateSection lets time pass between the cuts of a snapshot and the section that belongs to them, for appends of which
+// the section must not know.
+type lateSection struct{ *streams.Local }
+
+func (l lateSection) SaveSection(saved func(partition int) (first, next uint64)) ([]byte, error) {
+	time.Sleep(2 * time.Millisecond)
+	return l.Local.SaveSection(saved)
 }
 
 // close ends what is under way, then takes the final snapshot.

@@ -208,12 +208,14 @@ type streamClient struct {
 	known map[string]uint64 // the latest version that it has seen, by stream
 	made  uint64
 	used  *usedOps
+	again int // calls that repeat one of used, as it was, before it begins
 }
 
 // usedOps are appends with keys that clients have begun, for all to repeat.
 type usedOps struct {
-	mu   sync.Mutex
-	list []streamOp
+	mu    sync.Mutex
+	list  []streamOp
+	reach int // of the latest are repeated
 }
 
 func (u *usedOps) add(o streamOp) {
@@ -228,7 +230,7 @@ func (u *usedOps) any(rng *rand.Rand) (streamOp, bool) {
 	if len(u.list) == 0 {
 		return streamOp{}, false
 	}
-	recent := u.list[max(0, len(u.list)-12):]
+	recent := u.list[max(0, len(u.list)-u.reach):]
 	return recent[rng.IntN(len(recent))], true
 }
 
@@ -270,6 +272,11 @@ func (c *streamClient) run(ctx context.Context, calls int) (list []porcupine.Ope
 }
 
 func (c *streamClient) choose() streamOp {
+	if o, ok := c.used.any(c.rng); ok && c.again > 0 {
+		c.again--
+		o.Expect = expectAny
+		return o
+	}
 	o := streamOp{Stream: c.mix.Streams[c.rng.IntN(len(c.mix.Streams))]}
 	switch x := c.rng.IntN(20); {
 	case x < 13:
@@ -289,7 +296,7 @@ func (c *streamClient) choose() streamOp {
 
 func (c *streamClient) chooseAppend(o streamOp) streamOp {
 	if old, ok := c.used.any(c.rng); ok && c.rng.IntN(3) == 0 {
-		o = c.again(old)
+		o = c.alike(old)
 	} else {
 		for range 1 + max(0, c.rng.IntN(7)-3) {
 			o.Events, o.IDs = append(o.Events, c.number()), append(o.IDs, "")
@@ -313,8 +320,8 @@ func (c *streamClient) chooseAppend(o streamOp) streamOp {
 	return o
 }
 
-// again repeats an append that has a key, mostly as it was.
-func (c *streamClient) again(o streamOp) streamOp {
+// alike repeats an append that has a key, mostly as it was.
+func (c *streamClient) alike(o streamOp) streamOp {
 	o.IDs, o.Events = slices.Clone(o.IDs), slices.Clone(o.Events)
 	switch c.rng.IntN(8) {
 	case 0: // another payload
@@ -352,7 +359,7 @@ func streamCrowd(ctx context.Context, clients []*streamClient, calls int) ([]por
 
 // newStreamClients makes clients that share what they have used.
 func newStreamClients(seed uint64, n int, mix streamMix, log func(client int) streams.Log, epoch core.Epoch) []*streamClient {
-	used, began := &usedOps{}, time.Now()
+	used, began := &usedOps{reach: 12}, time.Now()
 	var list []*streamClient
 	for i := range n {
 		list = append(list, &streamClient{

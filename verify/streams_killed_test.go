@@ -85,12 +85,13 @@ func (s *servant) terminate(t *testing.T) {
 
 // A killedHistory goes over several processes, one after the other.
 type killedHistory struct {
-	seed  uint64
-	began time.Time
-	ops   []porcupine.Operation
-	used  usedOps
-	first core.Epoch
-	lost  uint64 // versions that had been acknowledged
+	seed    uint64
+	deletes bool // without, more keys are there to be restored
+	began   time.Time
+	ops     []porcupine.Operation
+	used    usedOps
+	first   core.Epoch
+	lost    uint64 // versions that had been acknowledged
 }
 
 var killedStreams = []string{"a", "b", "c"}
@@ -126,9 +127,9 @@ func (h *killedHistory) live(t *testing.T, s *servant, n uint64, rng *rand.Rand,
 	})
 	must(t, err)
 	defer func() { _ = c.Close() }()
-	clients := newStreamClients(mix(h.seed+n), 5, streamMix{Streams: killedStreams, Deletes: true}, func(int) streams.Log { return c }, s.epoch)
+	clients := newStreamClients(mix(h.seed+n), 5, streamMix{Streams: killedStreams, Deletes: h.deletes}, func(int) streams.Log { return c }, s.epoch)
 	for _, c := range clients {
-		c.began, c.used, c.made = h.began, &h.used, n<<12
+		c.began, c.used, c.made, c.again = h.began, &h.used, n<<12, int(min(n, 1)*4)
 		for i, name := range killedStreams {
 			c.known[name] = s.found[i].version
 		}
@@ -139,10 +140,10 @@ func (h *killedHistory) live(t *testing.T, s *servant, n uint64, rng *rand.Rand,
 	var ops []porcupine.Operation
 	go func() {
 		defer close(over)
-		ops, err = streamCrowd(ctx, clients, 14)
+		ops, err = streamCrowd(ctx, clients, 20)
 	}()
 	killed := int64(-1)
-	if end := rng.Int64N(60); !last && rng.IntN(5) > 0 {
+	if end := 20 + rng.Int64N(70); !last && rng.IntN(5) > 0 {
 		for calls.Load() < end {
 			time.Sleep(20 * time.Microsecond)
 		}
@@ -210,7 +211,7 @@ func TestStreamsKilled(t *testing.T) {
 	seed, tally, lost := seedOf(t), streamTally{}, uint64(0)
 	histories := killsOr(t, pick(10, 4, 2))
 	for i := range histories {
-		h := killedHistory{seed: mix(seed + uint64(i))}
+		h := killedHistory{seed: mix(seed + uint64(i)), deletes: i%2 == 1, used: usedOps{reach: 40}}
 		h.run(t)
 		r := streamRules{Events: streams.DefaultEvents, Keys: streams.DefaultMaxKeys, Remote: true}
 		if err := checkStreams(r, h.first, h.ops); err != nil {
