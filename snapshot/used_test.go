@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -89,12 +88,4 @@ func TestGreatestNumber(t *testing.T) {
 	same(t, "next number", again.Store().NextPartition(), core.MaxNumbers)
 	fillPartition(t, again.Store(), core.MaxNumbers-2, 0, 2)
 	_ = reopen(t, &p, again, one())
-}
-
-func putManifest(t *testing.T, p *place, m *Manifest) {
-	t.Helper()
-	blob, err := m.encode(DefaultName, S2)
-	must(t, err)
-	blobs := p.handle(t)
-	must(t, blobs.Put(t.Context(), manifestName(DefaultName, m.Ordinal), int64(len(blob)), bytes.NewReader(blob)))
 }
