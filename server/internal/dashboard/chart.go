@@ -38,6 +38,7 @@ type chart struct {
 type slice struct {
 	From          time.Time
 	Events        int
+	Cut           bool // there were or may be more, which are gone or were not read
 	Numbers       int
 	P50, P90, P99 float64
 	values        []float64
@@ -73,6 +74,9 @@ func (d *Dashboard) chart(ctx context.Context, c *choice, now time.Time) (chart,
 	c.Field, c.By = orFirst(c.Field, out.Fields), orFirst(c.By, fewest(page.Events, out.Keys))
 	from, width := extent(page.Events, spans[at].Long, now)
 	out.fill(page.Events, c, from, width)
+	if page.More || page.Oldest > 1 {
+		out.cut(slices.MinFunc(page.Events, byTime).Time)
+	}
 	return out, nil
 }
 
@@ -117,6 +121,15 @@ func members(data []byte) (numbers, texts []string) {
 	return numbers, texts
 }
 
+func byTime(a, b streams.Event) int { return a.Time.Compare(b.Time) }
+
+// cut marks the windows that begin before the earliest event that was read.
+func (ch *chart) cut(earliest time.Time) {
+	for i := range ch.Windows {
+		ch.Windows[i].Cut = ch.Windows[i].From.Before(earliest)
+	}
+}
+
 // extent returns where the first window begins and how long each is. Windows of a span begin at multiples of their length,
 // so that they stay what they are while time goes on.
 func extent(events []streams.Event, span time.Duration, now time.Time) (from time.Time, width time.Duration) {
@@ -124,7 +137,6 @@ func extent(events []streams.Event, span time.Duration, now time.Time) (from tim
 		width = span / windows
 		return now.Truncate(width).Add(width - span), width
 	}
-	byTime := func(a, b streams.Event) int { return a.Time.Compare(b.Time) }
 	first, last := slices.MinFunc(events, byTime).Time, slices.MaxFunc(events, byTime).Time
 	return first, max(last.Sub(first)/windows+1, time.Millisecond)
 }

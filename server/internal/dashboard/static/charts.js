@@ -2,6 +2,7 @@
 import uPlot from "./uPlot.esm.js"
 
 const height = 180
+const kept = 120 // seconds of a History
 const charts = []
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
@@ -32,8 +33,8 @@ export class Chart {
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
       tzDate: at => uPlot.tzDate(new Date(at * 1000), "UTC"),
-      fmtDate: format => uPlot.fmtDate(format.replace("{h}", "{HH}").replace("{aa}", "")),
-      scales: { y: { range: (_, low, high) => this.range(low, high) } },
+      fmtDate: format => uPlot.fmtDate(format.replace("{h}", "{HH}").replace("{aa}", "").replace(/\{M\}\/\{D\}(\/\{YY\})?/, "{YYYY}-{MM}-{DD}")),
+      scales: { x: { range: (_, low, high) => this.options.recent ? [Date.now() / 1000 - kept, Date.now() / 1000] : [low, high] }, y: { range: (_, low, high) => this.range(low, high) } },
       axes: [axis, { ...axis, size: 56 }],
       series: [{}, ...Array.from({ length: this.series }, (_, i) => line(i))],
     }, this.columns, this.figure.querySelector(".plot"))
@@ -58,7 +59,7 @@ export class Chart {
 const sparse = values => values.filter(v => v != null).length < 3 // no line to see
 const round = v => v >= 100 ? v.toFixed(0) : v >= 1 ? v.toFixed(1) : v.toFixed(3)
 
-// A History keeps two minutes of samples, taken about once a second.
+// A History keeps samples, taken about once a second.
 export class History {
   constructor(series) {
     this.samples = []
@@ -67,7 +68,7 @@ export class History {
 
   add(values) {
     this.samples.push([Date.now() / 1000, ...values])
-    if (this.samples.length > 120) this.samples.shift()
+    while (this.samples[0][0] < this.samples.at(-1)[0] - kept) this.samples.shift()
   }
 
   columns() { return Array.from({ length: this.series + 1 }, (_, i) => this.samples.map(s => s[i])) }

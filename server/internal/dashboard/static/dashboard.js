@@ -9,8 +9,8 @@ const say = text => { if (byId("status").textContent !== text) byId("status").te
 
 document.documentElement.classList.add("live")
 const charts = {
-  rate: new Chart(byId("rate"), 2, { unit: "/s" }),
-  latency: new Chart(byId("latency"), 3, { unit: " ms" }),
+  rate: new Chart(byId("rate"), 2, { recent: true, unit: "/s" }),
+  latency: new Chart(byId("latency"), 3, { recent: true, unit: " ms" }),
   events: new Chart(byId("events"), 1, { bars: true }),
   percentiles: new Chart(byId("percentiles"), 3, {}),
 }
