@@ -81,8 +81,9 @@ func header(r *http.Request, name string) (string, error) {
 
 // body reads a request's body within the limits of size and time.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	c := http.NewResponseController(w)
-	limited := c.SetReadDeadline(time.Now().Add(h.o.Timeout)) == nil
+	// net/http lifts it when the body has come. After an error it limits what net/http does about the rest. A writer that
+	// cannot limit waits as its server wants.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.o.Timeout))
 	var src io.Reader = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
 	encoding, err := header(r, "Content-Encoding")
 	switch {
@@ -107,9 +108,6 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	if int64(b.Len()) > h.o.MaxBody {
 		return nil, h.tooLarge()
-	}
-	if limited { // or it would end the request's context; after an error it limits what net/http does about the rest
-		_ = c.SetReadDeadline(time.Time{})
 	}
 	return b.Bytes(), nil
 }

@@ -137,7 +137,6 @@ func (f *frames) begin() {
 		return
 	}
 	f.begun = true
-	_ = f.c.SetReadDeadline(time.Time{}) // that of the server is for requests with an end
 	h := f.w.Header()
 	h.Set("Content-Type", typeSSE)
 	h.Set("X-Accel-Buffering", "no") // nginx passes frames on at once
