@@ -204,7 +204,7 @@ func (h *killedHistory) acknowledged(e core.Epoch, stream string) (most uint64) 
 	return most
 }
 
-// TestStreamsKilled is C5: processes that serve streams and save all the time are killed and started again. Every stream
+// TestStreamsKilled: processes that serve streams and save all the time are killed and started again. Every stream
 // loses at most a suffix of what was done to it, in one piece with its keys, and only where the epoch changes; nothing
 // that a snapshot was acknowledged for.
 func TestStreamsKilled(t *testing.T) {

@@ -108,7 +108,7 @@ func linearizeStreams(ctx context.Context, seed uint64, histories int, wrap func
 	return t, nil
 }
 
-// TestStreamsAreLinearizable is C1: to all who use it at once, a stream is a list with a version and a memory of keys.
+// TestStreamsAreLinearizable: to all who use it at once, a stream is a list with a version and a memory of keys.
 // Every append with its expectation and its keys, every read, question and deletion takes effect at one moment.
 func TestStreamsAreLinearizable(t *testing.T) {
 	histories, err := envNumber("EPHEMERA_HISTORIES", pick[uint64](2000, 300, 150))
