@@ -96,7 +96,7 @@ func TestPageWithoutJavaScript(t *testing.T) {
 	}
 	page := get(t, d, http.StatusOK, "/").Body.String()
 	wantText(t, "filled", page,
-		`<dt>Events in memory</dt><dd>102</dd>`, `<dt>At risk: a crash now would lose</dt><dd>10`,
+		`<dt>Events in memory</dt><dd>102</dd>`, `<dt>At risk: saved nowhere yet</dt><dd>10`,
 		`<a data-view href="/?stream=orders">orders</a></th><td>100</td><td>100</td><td>1</td>`,
 		`<option selected>amount</option>`, `<option selected>region</option>`, // not id, which groups nothing
 		`<tr><th scope="row">r0</th><td>67</td></tr>`, `<tr><th scope="row">r1</th><td>33</td></tr>`,
@@ -116,7 +116,7 @@ func TestPageWithoutJavaScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	page = get(t, d, http.StatusOK, "/").Body.String()
-	wantText(t, "saved", page, `<dt>At risk: a crash now would lose</dt><dd>0</dd>`)
+	wantText(t, "saved", page, `<dt>At risk: saved nowhere yet</dt><dd>0</dd>`)
 	if !regexp.MustCompile(`<th scope="row">streams</th><td>1</td><td><time.*</time></td><td>\d+s</td><td>101</td><td>0</td>`).MatchString(page) {
 		t.Errorf("no snapshot in\n%s", page)
 	}

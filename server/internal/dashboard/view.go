@@ -34,7 +34,7 @@ type view struct {
 	Losses         []string
 	Rate           float64 // appends per second
 	Visible        uint64  // events
-	AtRisk         uint64  // events and signals that a crash now would lose
+	AtRisk         uint64  // events and signals that came since they were saved; some may have been forgotten meanwhile
 	Streams        []streams.Info
 	MoreStreams    bool
 	Chosen         choice

@@ -24,6 +24,7 @@ export class Chart {
     this.plot?.destroy()
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" }
     const bars = this.options.bars && uPlot.paths.bars({ size: [.9, 40], align: 1 })
+    const day = this.options.recent ? "" : "{YYYY}-{MM}-{DD}"
     const line = i => {
       const stroke = colour(`--s${i + 1}`)
       return { stroke, width: 2, spanGaps: true, points: { show: (u, n) => sparse(u.data[n]), size: 6 }, ...(bars && { paths: bars, fill: stroke, width: 0 }) }
@@ -33,7 +34,7 @@ export class Chart {
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
       tzDate: at => uPlot.tzDate(new Date(at * 1000), "UTC"),
-      fmtDate: format => uPlot.fmtDate(format.replace("{h}", "{HH}").replace("{aa}", "").replace(/\{M\}\/\{D\}(\/\{YY\})?/, "{YYYY}-{MM}-{DD}")),
+      fmtDate: format => uPlot.fmtDate(format.replace("{h}", "{HH}").replace("{aa}", "").replace(/\{M\}\/\{D\}(\/\{YY\})?/, day)),
       scales: { x: { range: (_, low, high) => this.options.recent ? [Date.now() / 1000 - kept, Date.now() / 1000] : [low, high] }, y: { range: (_, low, high) => this.range(low, high) } },
       axes: [axis, { ...axis, size: 56 }],
       series: [{}, ...Array.from({ length: this.series }, (_, i) => line(i))],
