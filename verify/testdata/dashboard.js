@@ -35,7 +35,7 @@ function operable() {
 }
 
 function nameOf(e) {
-	return [e.tagName, e.id, e.getAttribute("href") ?? "", e.getAttribute("aria-labelledby") ?? e.textContent.trim().slice(0, 30)].join(" ")
+	return [e.tagName, e.id, e.getAttribute("href") ?? "", e.ariaLabel ?? e.getAttribute("aria-labelledby") ?? e.textContent.trim().slice(0, 30)].join(" ")
 }
 
 function rgba(text) {
