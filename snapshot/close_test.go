@@ -143,7 +143,9 @@ func TestHangWithoutAFinalSnapshot(t *testing.T) {
 			t.Error(err)
 		}
 		close(d.free)
-		<-saved
+		if err := <-saved; err != nil { // it may have ended well
+			t.Log(err)
+		}
 		synctest.Wait()
 	})
 }

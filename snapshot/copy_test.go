@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -204,4 +205,21 @@ func TestCopyBesideASaver(t *testing.T) {
 	done, err := Copy(t.Context(), p.handle(t), target.handle(t), CopyOptions{})
 	must(t, err)
 	same(t, "copied", done.Snapshots, 1)
+}
+
+// sickStore is a store of blobs that finds all that it holds damaged.
+type sickStore struct{ plainStore }
+
+func (s sickStore) Open(context.Context, string) (io.ReadCloser, int64, error) {
+	return nil, 0, sinks.ErrCorrupt
+}
+
+// TestCopyToADamagedTarget: what is wrong with the target ends the copy; it is not taken for a damaged source, and left out.
+func TestCopyToADamagedTarget(t *testing.T) {
+	p, target := growingPlace(t), new(place)
+	_, err := Copy(t.Context(), p.handle(t), target.handle(t), CopyOptions{})
+	must(t, err)
+	done, err := Copy(t.Context(), p.handle(t), sickStore{plainStore{target.handle(t)}}, CopyOptions{})
+	fails(t, err, ErrCorrupt)
+	same(t, "skipped", len(done.Skipped), 0)
 }
