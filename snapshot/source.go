@@ -51,7 +51,6 @@ func (s *source) each(ctx context.Context, o *Object, yield func(frame) error) e
 // A chain delivers the blocks of one partition, or of the names, in order.
 type chain struct {
 	blocks []Block // to be delivered still
-	first  uint64  // of the partition: what comes before is dropped
 	aside  []frame // came too early
 }
 
@@ -133,7 +132,7 @@ func (s *source) events(ctx context.Context, yield func(p *Partition, f frame) e
 	for i := range s.m.Partitions {
 		p := &s.m.Partitions[i]
 		if len(p.Blocks) > 0 {
-			chains[p.Number] = &chain{blocks: slices.Clone(p.Blocks), first: p.First}
+			chains[p.Number] = &chain{blocks: slices.Clone(p.Blocks)}
 			blocks = append(blocks, p.Blocks...)
 		}
 	}
