@@ -87,7 +87,7 @@ func (b *board) snapshotNow() {
 	b.until(row + ` === "streamsnone,metricsnone"`)
 	b.run(chromedp.Focus(chromedp.CSS("#snapshot button")), chromedp.KeyEvent("\r"))
 	b.until(row + ` === "streams1,metrics1"`)
-	b.until(`document.querySelector("#status").textContent === "Saved; it is durable."`)
+	b.until(`/^Saved at [0-9:]{8} UTC; it is durable\.$/.test(document.querySelector("#status").textContent)`)
 	b.until(`document.querySelector(".summary div:last-child dd").textContent === "0"`)
 }
 

@@ -204,7 +204,7 @@ async function save(button) {
   try {
     await get("/admin/snapshot", { method: "POST" })
     await refresh()
-    say("Saved; it is durable.")
+    say(`Saved at ${new Date().toISOString().slice(11, 19)} UTC; it is durable.`)
   } catch (e) {
     say(`Not saved: ${e.message}`)
   }
