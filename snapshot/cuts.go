@@ -3,6 +3,7 @@ package snapshot
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ephemera-go/ephemera/core"
 )
@@ -10,8 +11,9 @@ import (
 // cuts pins a store for a snapshot: a cut for each partition, or one for a few together if there are very many. So what
 // has been encoded can be given back at once, and finding a partition takes no search through all of them.
 type cuts[E any] struct {
-	numbers []int // of the partitions, ascending
-	per     int   // partitions in a cut
+	taken   time.Time // before the first of them: what was appended until then is in
+	numbers []int     // of the partitions, ascending
+	per     int       // partitions in a cut
 	pinned  []*pinned[E]
 }
 

@@ -11,7 +11,7 @@ import (
 type Manifest struct {
 	Ordinal uint64     `json:"ordinal"` // counts the snapshots of one name from 1 on, across restarts
 	Epoch   core.Epoch `json:"epoch"`   // of the store
-	TakenAt time.Time  `json:"takenAt"` // by the clock of the Saver, in UTC
+	TakenAt time.Time  `json:"takenAt"` // just before it, by the clock of the Saver, in UTC
 	Final   bool       `json:"final"`   // taken after the store was closed: nothing came after it in this epoch
 	Writer  string     `json:"writer"`  // random; tells the manifest of one Saver from that of another
 

@@ -126,7 +126,9 @@ func (s *Saver[E]) cut(ctx context.Context, final bool) (c *cuts[E], complete bo
 		patience = time.Now().Add(time.Until(deadline) / 2)
 	}
 	for {
+		at := s.o.Clock().UTC()
 		c := openCuts(s.store)
+		c.taken = at
 		if !final {
 			return c, false, nil
 		}
@@ -153,7 +155,7 @@ func (s *Saver[E]) prepare(c *cuts[E], stop <-chan struct{}, last, final bool) (
 	}
 	plan := makePlan(p, c, s.store)
 	m := &Manifest{
-		Ordinal: s.ordinal + 1, Epoch: s.store.Epoch(), TakenAt: s.o.Clock().UTC(), Final: final, Writer: s.writer,
+		Ordinal: s.ordinal + 1, Epoch: s.store.Epoch(), TakenAt: c.taken, Final: final, Writer: s.writer,
 		Codec: s.o.Codec.Name(), Schema: s.o.Schema, Layout: s.store.Layout(), Ledger: s.store.Ledger(),
 		PurgedBefore: s.store.PurgedBefore(), Partitions: plan.partitions, Keys: plan.keys, Lineage: s.lineage,
 	}

@@ -147,9 +147,6 @@ func (s *server) live(stop context.Context, served <-chan error) error {
 	}
 }
 
-// lossMargin is more than passes between the moment of a snapshot and the time that it carries.
-const lossMargin = time.Second
-
 // tellRestored says what came back, what did not, and what may be lost.
 func (s *server) tellRestored() {
 	for _, r := range []struct {
@@ -159,7 +156,7 @@ func (s *server) tellRestored() {
 		s.say("%s: %v", r.name, r.report)
 		if r.report.Ordinal > 0 && r.report.NewEpoch {
 			s.say("%s: what was appended after %s is not in it and is lost if there was any; a new epoch tells clients",
-				r.name, r.report.TakenAt.Add(-lossMargin).UTC().Format(time.RFC3339Nano))
+				r.name, r.report.TakenAt.UTC().Format(time.RFC3339Nano))
 		}
 	}
 	l := s.state.Loaded
