@@ -162,20 +162,15 @@ func TestTerminated(t *testing.T) {
 		must(t, err)
 	}
 	wantLog(t, s, want)
-	// While calls are in progress.
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
+	// While calls are in progress, but not for ever: a call needs a moment in peace to succeed.
+	for n := uint64(161); n <= 400; n += 40 {
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for range 100 {
 				_, _ = conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
 			}
-		}
-	}()
-	for n := uint64(161); n <= 400; n += 40 {
+		}()
 		batch := series(n, n+39)
 		for {
 			err := s.Append(t.Context(), batch)
@@ -186,10 +181,9 @@ func TestTerminated(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		<-stopped
 		want = append(want, batch...)
 	}
-	close(stop)
-	<-stopped
 	wantLog(t, s, want)
 	wantRows(t, place, want)
 }
