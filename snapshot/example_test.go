@@ -54,13 +54,13 @@ func ExampleOpen() {
 	fmt.Println("closed:", saver.Close()) // takes the final snapshot
 	_ = blobs.Close()
 
-	saver, blobs = start()
+	again, blobs := start()
 	defer blobs.Close()
-	defer saver.Close()
-	r := saver.Report()
+	defer again.Close()
+	r := again.Report()
 	fmt.Println(r.Events, "events restored; new epoch:", r.NewEpoch)
-	fmt.Println(saver.Store().Append(Sale{Shop: "Basel", Cents: 3}))
-	fmt.Println(saver.Stats().AtRisk, "event at risk")
+	fmt.Println(again.Store().Append(Sale{Shop: "Basel", Cents: 3}))
+	fmt.Println(again.Stats().AtRisk, "event at risk")
 	// Output:
 	// no snapshot: the store is empty
 	// 0@0 <nil>
