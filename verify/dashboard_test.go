@@ -16,6 +16,9 @@ import (
 // TestDashboard drives the page of a real server in a real browser: log in, see charts move, filter signals, take a
 // snapshot, reach everything by keyboard, read everything in both colour schemes, and see loss after a crash.
 func TestDashboard(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the server, which only the workspace knows, and drives a browser")
+	}
 	path := program(t, "chromium", "chromium-browser", "google-chrome")
 	b := openBoard(t, browser(t, path), startServer(t))
 	b.contrast("the login form")
