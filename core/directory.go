@@ -114,8 +114,8 @@ func (r *removals[E]) settled() []*partition[E] {
 }
 
 // AddPartition adds a partition with its own limits and returns its number. Events reach it through AppendTo,
-// AppendIf, AppendBatchTo and Producer; Options.Key never chooses it. Numbers are not used again, so there are MaxNumbers of them in the life of
-// a store; then it is ErrNumbers. Lanes refuse it.
+// AppendIf, AppendBatchTo and Producer; Options.Key never chooses it. Numbers are not used again, so
+// there are MaxNumbers of them in the life of a store; then it is ErrNumbers. Lanes refuse it.
 func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	if s.lanes != nil {
 		return 0, ErrLanes

@@ -36,6 +36,5 @@
 // # Cost
 //
 // An event takes its own size plus one bit; three spare segments of up to 1,024 slots come on top of each partition
-// (Options.MemoryEstimate). While cuts are open, the segments that they hold wait for reuse, and the background goroutine
-// gives back what is too much when they are closed. A partition of few events takes about 1 KiB.
+// (Options.MemoryEstimate). A partition of few events takes about 1 KiB.
 package core

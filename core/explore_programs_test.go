@@ -282,7 +282,7 @@ func backlog(t *testing.T) ([]func(), func() error) {
 	l := newLab(t, 1, 1, func(c *config[uint64]) {
 		c.deliver, c.maxPending = func(Position, *uint64) {}, 1
 	})
-	l.p.limit, l.p.most = 0, 0
+	l.p.limit = 0
 	l.p.watch()
 	take := func() {
 		out := make([]departure[uint64], 0, 1)
@@ -302,21 +302,6 @@ func backlog(t *testing.T) ([]func(), func() error) {
 			return fmt.Errorf("delivered %v, ledger %+v", l.delivered, g)
 		}
 		return nil
-	}
-}
-
-// Segments that cuts hold wait for reuse beyond the limit; sweeps give back those that no cut holds any more.
-func shedding(t *testing.T) ([]func(), func() error) {
-	l := newLab(t, 1, 2, nil)
-	l.p.limit, l.p.most = 0, 3
-	sweep := func() { l.p.settle(l.p.lowest(l.p.next()), nil); l.p.tidy() }
-	check := l.check(6)
-	return []func(){l.writer(1, 6), l.reader(), func() { sweep(); sweep() }}, func() error {
-		sweep()
-		if n := l.p.retired.len(); n != 0 {
-			return fmt.Errorf("%d segments kept, no cut is open", n)
-		}
-		return check()
 	}
 }
 

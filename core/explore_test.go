@@ -34,7 +34,7 @@ func newLab(t *testing.T, unit, capacity int, change func(*config[uint64])) *lab
 	}
 	l.p = newPartition(c, 0, capacity, 0)
 	l.p.unit = unit
-	l.p.limit, l.p.most = 2, 2
+	l.p.limit = 2
 	s := newSegment[uint64](0, unit, false)
 	s.resv.Store(openWord(0))
 	l.p.tail.Store(s)
@@ -257,7 +257,6 @@ var programs = []program{
 	{"clear and a byte limit", 2, limited},
 	{"a cut is opened beside a leaked one", 2, leaked},
 	{"a stalled writer's segment is retired under a cut", 3, stalled},
-	{"a sweep sheds what cuts held", 3, shedding},
 	{"discards are delivered once, in order", 2, delivery},
 	{"a backlog that is given up", 2, backlog},
 }

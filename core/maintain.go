@@ -15,15 +15,14 @@ const firstDuties = 2 * (atomicx.DutyMask + 1)
 // maintenance is the state behind the try-lock: only the holder of busy touches the plain fields.
 type maintenance[E any] struct {
 	busy      atomicx.Uint32
-	watched   bool              // retired segments wait until the account has settled them
 	retired   queue[segment[E]] // unlinked, oldest first, not reused yet
 	spare     *segment[E]       // being cleaned for reuse
 	clean     int               // publication words of spare that are clean
 	wiped     int               // event slots of spare that are clean
 	seen      uint64            // id of the newest segment at the last retirement
 	limit     int               // retired segments worth keeping
-	most      int               // retired segments kept until the next sweep, so that what cuts hold is used again
 	lingering []*segment[E]     // dropped, the last segment of some cut, in the middle of another: one per open cut at most
+	watched   bool              // retired segments wait until the account has settled them
 
 	fresh, recycled, abandoned atomicx.Uint64
 }
@@ -198,8 +197,7 @@ func (p *partition[E]) install(t *segment[E]) {
 	}
 }
 
-// trim leaves the oldest surplus segments to the garbage collector, a few at a time. Up to most, what cuts hold stays for
-// reuse: else a store of which one cut after the other is open would live on new segments alone.
+// trim leaves the oldest surplus segments to the garbage collector, a few at a time.
 func (p *partition[E]) trim() {
 	if len(p.lingering) > 0 {
 		p.unlinkLingering()
@@ -211,9 +209,6 @@ func (p *partition[E]) trim() {
 				return
 			}
 			continue
-		}
-		if p.retired.len() <= p.most {
-			return
 		}
 		p.drop(s)
 	}
@@ -232,24 +227,6 @@ func (p *partition[E]) tidy() {
 	for n := -1; p.retired.len() > p.limit && p.retired.len() != n; {
 		n = p.retired.len()
 		p.trim()
-	}
-	p.shed()
-}
-
-// shed gives back what was kept because of cuts that are closed now. What an open cut holds would not become free.
-func (p *partition[E]) shed() {
-	for i := 0; i < p.retired.len() && p.retired.len() > p.limit; {
-		s := p.retired.at(i)
-		switch {
-		case !p.isSettled(s):
-			return
-		case p.pins.of(s.id.Load()) != unpinned:
-			i++
-		default:
-			s.next.Store(nil)
-			p.retired.take(i)
-			p.abandoned.Add(1)
-		}
 	}
 }
 

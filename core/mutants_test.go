@@ -72,9 +72,6 @@ var mutants = []struct {
 	{"link cut under a cut that walks on", []edit{{
 		"maintain.go", "case k&(interior|transient) == 0:", "case k&transient == 0:",
 	}}},
-	{"a sweep cuts the link of a segment that a cut holds", []edit{{
-		"maintain.go", "case p.pins.of(s.id.Load()) != unpinned:\n", "case false:\n",
-	}}},
 	{"cut pins only its newest segment", []edit{{
 		"section.go", "h.narrow(f.id.Load(), t.id.Load(), flag)", "h.narrow(t.id.Load(), t.id.Load(), flag)",
 	}}},

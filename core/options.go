@@ -137,8 +137,8 @@ func (o *Options[E]) validateRest(p *problems) {
 
 // MemoryEstimate returns about how many bytes a full store of these options takes at most, without what the events point
 // to: the events, an eighth more for segments that cuts may hold back, a few in reserve per partition, and fixed costs.
-// Events that wait for OnDiscard or rollups (MaxPending) come on top, and so do the room that large batches leave unused
-// and what open cuts hold: up to as much again while one cut after the other is open. Bad options count as the zero Options; what does not fit an int64 is the largest one.
+// Events that wait for OnDiscard or rollups (MaxPending) come on top, and so does the room that large batches leave
+// unused. Bad options count as the zero Options; what does not fit an int64 is the largest one.
 func (o Options[E]) MemoryEstimate() int64 {
 	o.setDefaults()
 	if o.validate() != nil {
@@ -152,8 +152,7 @@ func (o Options[E]) MemoryEstimate() int64 {
 	n := o.count()
 	capacity := share(o.Capacity, n, 0)
 	unit := unitFor(capacity)
-	limit, _ := retiredLimits(capacity, unit)
-	segments := float64(capacity/unit + 1 + reserveSegments + limit)
+	segments := float64(capacity/unit + 1 + reserveSegments + retiredLimit(capacity, unit))
 	total := float64(n) * (segments*(float64(unit)*slot+segmentBytes) + partitionBytes)
 	if total >= math.MaxInt64 {
 		return math.MaxInt64

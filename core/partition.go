@@ -66,7 +66,7 @@ func newPartition[E any](c *config[E], index, capacity int, start uint64) *parti
 	p.tail.Store(s)
 	p.head.Store(s)
 	p.hint.Store(s)
-	p.limit, p.most = retiredLimits(capacity, p.unit)
+	p.limit = retiredLimit(capacity, p.unit)
 	return p
 }
 
@@ -79,12 +79,8 @@ func (p *partition[E]) pendingLimit() int {
 	return events / p.unit
 }
 
-// retiredLimits are how many retired segments a partition keeps for reuse, and how many while cuts hold them: as many as
-// a cut of a full partition holds are more.
-func retiredLimits(capacity, unit int) (limit, most int) {
-	limit = 8 + capacity/unit/8
-	return limit, limit + capacity/unit
-}
+// retiredLimit is how many retired segments a partition keeps for reuse while cuts pin them.
+func retiredLimit(capacity, unit int) int { return 8 + capacity/unit/8 }
 
 // unitFor returns the size of full-grown segments: a quarter of the capacity, as a power of two in [min, max]Segment.
 func unitFor(capacity int) int {

@@ -58,5 +58,5 @@ func (p *partition[E]) resize(capacity uint64) {
 	defer p.leave()
 	p.raise(p.lowest(p.next()))
 	p.cap.Store(capacity)
-	p.limit, p.most = retiredLimits(int(capacity), p.unit)
+	p.limit = retiredLimit(int(capacity), p.unit)
 }
