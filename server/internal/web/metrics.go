@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -102,11 +103,7 @@ func (m *metricRoutes) sum(w http.ResponseWriter, r *http.Request) error {
 	if !q.Has("label") {
 		return bad("parameter \"label\" is required")
 	}
-	from, err := moment(q, "from")
-	if err != nil {
-		return err
-	}
-	to, err := moment(q, "to")
+	from, to, err := span(q)
 	if err != nil {
 		return err
 	}
@@ -156,11 +153,7 @@ func (m *metricRoutes) window(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := moment(q, "from")
-	if err != nil {
-		return err
-	}
-	to, err := moment(q, "to")
+	from, to, err := span(q)
 	if err != nil {
 		return err
 	}
@@ -183,6 +176,14 @@ func (m *metricRoutes) window(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// span reads the moments from and to; without them they are zero.
+func span(q url.Values) (from, to time.Time, err error) {
+	if from, err = moment(q, "from"); err == nil {
+		to, err = moment(q, "to")
+	}
+	return from, to, err
+}
+
 func shown(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -200,11 +201,7 @@ func (m *metricRoutes) top(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := moment(q, "from")
-	if err != nil {
-		return err
-	}
-	to, err := moment(q, "to")
+	from, to, err := span(q)
 	if err != nil {
 		return err
 	}
