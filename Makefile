@@ -119,18 +119,18 @@ stall: ## the same promises while writers stop in the middle of appends
 arm64: ## vet core for arm64
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./core/...
 
+# Built once per package: `go test -fuzz` links anew for every target, which takes longer than a short run.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s; 5000x counts runs)
-	@found=; \
-	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work); \
-	for package in $$packages; do \
-		names=$$(go test -list '^Fuzz' "$$package"); \
-		for name in $$(grep '^Fuzz' <<<"$$names" || true); do \
-			found=1; echo "fuzz $$package $$name"; \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package"; \
-		done; \
-	done; \
-	test -n "$$found" || { echo "no fuzz target found"; exit 1; }
+	@files=$$(grep -rl --include='*_test.go' '^func Fuzz' $(MODULES)) || { echo "no fuzz target found"; exit 1; }; \
+	for dir in $$(xargs -n 1 dirname <<<"$$files" | sort -u); do \
+		cache="$(CURDIR)/out/fuzz/$$dir"; binary="$$cache/fuzz.test"; \
+		(cd "$$dir" && go test -c -fuzz . -o "$$binary" . && \
+		for name in $$("$$binary" -test.list '^Fuzz'); do \
+			echo "fuzz $$dir $$name"; \
+			"$$binary" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache"; \
+		done); \
+	done
 
 .PHONY: reliability
 reliability: ## the soak programme for EPHEMERA_HOURS (1) with EPHEMERA_SEED
