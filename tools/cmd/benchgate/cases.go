@@ -22,22 +22,22 @@ func globsOf(budgets []budget.Budget) []string {
 }
 
 // casesOf returns what to measure: the benchmarks of head that a budget judges on this machine, each with the references
-// that it needs behind it.
+// that it needs behind it. What is timed and counted stands there twice.
 func casesOf(budgets []budget.Budget, names collect.Names, machine string) []collect.Case {
 	var cases []collect.Case
 	add := func(name string, b budget.Budget, base bool) {
 		if !slices.Contains(names.Head, name) {
 			return
 		}
-		i := slices.IndexFunc(cases, func(c collect.Case) bool { return c.Name == name })
+		instructions := b.Unit == gate.UnitInstructions
+		i := slices.IndexFunc(cases, func(c collect.Case) bool { return c.Name == name && c.Instructions == instructions })
 		if i < 0 {
 			i = len(cases)
-			cases = append(cases, collect.Case{Name: name})
+			cases = append(cases, collect.Case{Name: name, Instructions: instructions})
 		}
 		c := &cases[i]
 		c.Base = c.Base || base
-		c.Instructions = c.Instructions || b.Unit == gate.UnitInstructions
-		c.Time = c.Time || b.Unit != gate.UnitInstructions
+		c.Twice = c.Twice || b.Kind != budget.Absolute
 	}
 	for _, name := range names.Head {
 		for _, b := range budgets {

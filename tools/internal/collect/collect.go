@@ -37,10 +37,13 @@ var (
 type Case struct {
 	// Name as go test prints it, without the number of processors at its end.
 	Name string
+	// Instructions says that instructions per operation are counted; else the figures that the benchmark prints are taken.
+	Instructions bool
 	// Base says that both sides are measured; else only head.
 	Base bool
-	// Time and Instructions say what is measured: the figures that the benchmark prints, and instructions per operation.
-	Time, Instructions bool
+	// Twice says that a round takes the figures of head twice even without a base, which tells how much of a difference
+	// is noise.
+	Twice bool
 }
 
 // Limits say how long to measure.

@@ -89,11 +89,10 @@ func (s *Session) Measure(ctx context.Context, cases []Case, limits Limits, log 
 	}
 	var timed, counted []Case
 	for _, c := range cases {
-		if c.Time {
-			timed = append(timed, c)
-		}
 		if c.Instructions {
 			counted = append(counted, c)
+		} else {
+			timed = append(timed, c)
 		}
 	}
 	failures, err := s.countAll(ctx, counted, log, func() bool { return r.elapsed() < limits.Time })
@@ -113,7 +112,8 @@ func (s *Session) noteListed(cases []Case, log *Log) error {
 	}
 	measured := map[Side]map[string]bool{Base: {}, Head: {}}
 	for _, c := range cases {
-		measured[Head][c.Name], measured[Base][c.Name] = true, c.Base
+		measured[Head][c.Name] = true
+		measured[Base][c.Name] = measured[Base][c.Name] || c.Base
 	}
 	if s.options.Base != "" {
 		rest := slices.DeleteFunc(slices.Clone(s.listedBase), func(r result) bool { return measured[Base][r.name] })

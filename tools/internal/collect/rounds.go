@@ -17,8 +17,12 @@ type slot struct {
 
 // order returns the processes of a round. The side that begins alternates, so neither has the better places.
 func order(c Case, round int) []slot {
-	if !c.Base {
+	switch {
+	case c.Base:
+	case c.Twice:
 		return []slot{{Head, 1}, {Head, 2}}
+	default:
+		return []slot{{Head, 1}}
 	}
 	outer, inner := Base, Head
 	if round%2 == 0 {

@@ -61,14 +61,14 @@ func newMachine(needs map[string]int) *machine {
 func TestOrderOfProcesses(t *testing.T) {
 	m := newMachine(nil)
 	m.limits.First = 2
-	if err := m.measure(t.Context(), []Case{{Name: "A", Base: true}, {Name: "R"}}); err != nil {
+	if err := m.measure(t.Context(), []Case{{Name: "A", Base: true}, {Name: "R", Twice: true}, {Name: "Z"}}); err != nil {
 		t.Fatal(err)
 	}
-	want := "base A,head A,head A,base A,head R,head R,head A,base A,base A,head A,head R,head R"
+	want := "base A,head A,head A,base A,head R,head R,head Z,head A,base A,base A,head A,head R,head R,head Z"
 	if got := strings.Join(m.ran, ","); got != want {
 		t.Errorf("ran  %s\nwant %s", got, want)
 	}
-	want = "base A 1.1,head A 1.1,head A 1.2,base A 1.2,head R 1.1,head R 1.2,head A 2.1,base A 2.1,base A 2.2,head A 2.2,head R 2.1,head R 2.2"
+	want = "base A 1.1,head A 1.1,head A 1.2,base A 1.2,head R 1.1,head R 1.2,head Z 1.1,head A 2.1,base A 2.1,base A 2.2,head A 2.2,head R 2.1,head R 2.2,head Z 2.1"
 	if got := strings.Join(m.kept, ","); got != want {
 		t.Errorf("kept %s\nwant %s", got, want)
 	}
@@ -102,12 +102,12 @@ func TestDecidedEndsTheRun(t *testing.T) {
 func TestTimeLimit(t *testing.T) {
 	m := newMachine(map[string]int{"A": 1000})
 	m.limits.Time = 25 * time.Second // in round 13
-	if err := m.measure(t.Context(), []Case{{Name: "A"}}); err != nil || m.count["A"] != 13 || len(m.failures) > 0 {
+	if err := m.measure(t.Context(), []Case{{Name: "A", Twice: true}}); err != nil || m.count["A"] != 13 || len(m.failures) > 0 {
 		t.Errorf("%v, rounds %v, failures %v", err, m.count, m.failures)
 	}
 	m = newMachine(nil)
 	m.limits.Time = 3 * time.Second // A and B get a turn
-	err := m.measure(t.Context(), []Case{{Name: "A"}, {Name: "B"}, {Name: "C"}})
+	err := m.measure(t.Context(), []Case{{Name: "A", Twice: true}, {Name: "B", Twice: true}, {Name: "C", Twice: true}})
 	if err != nil || len(m.failures) != 1 || m.failures[0].Name != "C" || !errors.Is(m.failures[0], ErrTime) {
 		t.Errorf("%v, failures %v", err, m.failures)
 	}
@@ -137,7 +137,7 @@ func TestFailureLeavesTheOthers(t *testing.T) {
 
 func TestErrorsEndTheRun(t *testing.T) {
 	broken := errors.New("broken")
-	cases := []Case{{Name: "A"}, {Name: "B"}}
+	cases := []Case{{Name: "A", Twice: true}, {Name: "B", Twice: true}}
 	m := newMachine(nil)
 	m.fails = func(Side, string, int) error { return broken }
 	if err := m.measure(t.Context(), cases); !errors.Is(err, broken) || len(m.ran) != 1 {
