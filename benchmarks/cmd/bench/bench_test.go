@@ -143,13 +143,3 @@ func TestCommand(t *testing.T) {
 		t.Errorf("%v: %+v", err, r)
 	}
 }
-
-func TestShort(t *testing.T) {
-	for v, want := range map[float64]string{
-		0: "0", 1.2345: "1.23", 12.345: "12.3", 123.4: "123", 123456: "123456", 0.01234: "0.0123", 0.00000123: "0.000001", 99.96: "100.0",
-	} {
-		if got := short(v); got != want {
-			t.Errorf("%v printed as %s, want %s", v, got, want)
-		}
-	}
-}

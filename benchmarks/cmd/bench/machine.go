@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
-	"strings"
+
+	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 )
 
 // A machine says where figures come from. Without it they mean nothing.
@@ -21,39 +21,13 @@ type machine struct {
 
 func thisMachine() machine {
 	return machine{
-		CPU: cpuModel(), Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0), Go: runtime.Version(),
-		OS: runtime.GOOS + "/" + runtime.GOARCH, LoadBefore: loadAverage(),
+		CPU: measure.CPUModel(), Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0), Go: runtime.Version(),
+		OS: runtime.GOOS + "/" + runtime.GOARCH, LoadBefore: measure.LoadAverage(),
 	}
-}
-
-const unknown = "unknown"
-
-// cpuModel is known on Linux only.
-func cpuModel() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return unknown
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return unknown
-}
-
-// loadAverage returns the three load averages, on Linux only.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return unknown
-	}
-	fields := strings.Fields(string(text))
-	return strings.Join(fields[:min(3, len(fields))], " ")
 }
 
 func (m machine) String() string {
-	overlap := unknown
+	overlap := measure.Unknown
 	if m.Overlap > 0 {
 		overlap = fmt.Sprintf("%.2f", m.Overlap)
 	}

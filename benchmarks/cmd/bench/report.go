@@ -4,12 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 )
 
 // A report is everything that one call of the command found out.
@@ -70,7 +66,7 @@ func (r *report) writeMarkdown(w io.Writer) error {
 func (r result) cells() []string {
 	c := []string{r.Measure, "-", "-", r.value(), r.Must, r.Goal, r.Verdict, "-"}
 	if r.Case != nil {
-		c[1], c[2] = spreadText(*r.Case, " "+r.Unit), spreadText(*r.Reference, " "+r.Unit)
+		c[1], c[2] = r.Case.Text(" "+r.Unit), r.Reference.Text(" "+r.Unit)
 	}
 	var overlaps []string
 	for _, v := range r.Overlap {
@@ -87,22 +83,9 @@ func (r result) value() string {
 	if !r.ratio {
 		unit = " " + r.Unit
 	}
-	text := spreadText(r.Value, unit)
+	text := r.Value.Text(unit)
 	if r.Interval != nil {
 		text += fmt.Sprintf(", 95 %% in [%.4f..%.4f]", r.Interval[0], r.Interval[1])
 	}
 	return text
-}
-
-func spreadText(s measure.Spread, unit string) string {
-	return fmt.Sprintf("%s%s [%s..%s]", short(s.Median), unit, short(s.Min), short(s.Max))
-}
-
-// short prints three significant digits without an exponent.
-func short(v float64) string {
-	digits := 0
-	if a := math.Abs(v); a > 0 && a < 100 {
-		digits = min(6, 2-int(math.Floor(math.Log10(a))))
-	}
-	return strconv.FormatFloat(v, 'f', digits, 64)
 }

@@ -44,7 +44,7 @@ func measureAll(o options, progress io.Writer) (*report, error) {
 		}
 		fmt.Fprintf(progress, "round %d of %d: %.1f s\n", round+1, o.rounds, time.Since(began).Seconds())
 	}
-	rep.Machine.LoadAfter, rep.Samples = loadAverage(), s.samples
+	rep.Machine.LoadAfter, rep.Samples = measure.LoadAverage(), s.samples
 	rep.Machine.Overlap = overlapOf(s.samples)
 	for _, r := range wanted {
 		row, err := judge(r, s.samples)

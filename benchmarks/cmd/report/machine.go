@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
-)
 
-const unknown = "unknown"
+	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
+)
 
 // machineHeader says where figures come from. What go test itself says about the machine takes precedence.
 func machineHeader(ctx context.Context, s schedule, command string, now time.Time) map[string]string {
@@ -19,14 +18,14 @@ func machineHeader(ctx context.Context, s schedule, command string, now time.Tim
 		keyGo:         runtime.Version(),
 		keyOS:         runtime.GOOS,
 		keyArch:       runtime.GOARCH,
-		keyCPU:        unknown,
+		keyCPU:        measure.Unknown,
 		keyCores:      strconv.Itoa(runtime.NumCPU()),
 		keyProcs:      strconv.Itoa(runtime.GOMAXPROCS(0)),
 		keyRounds:     strconv.Itoa(s.rounds),
 		keyMode:       s.mode,
 		keyCommand:    command,
 		keyRevision:   revision(ctx),
-		keyLoadBefore: loadAverage(),
+		keyLoadBefore: measure.LoadAverage(),
 	}
 }
 
@@ -36,15 +35,5 @@ func revision(ctx context.Context) string {
 	if text := strings.TrimSpace(string(out)); err == nil && text != "" {
 		return text
 	}
-	return unknown
-}
-
-// loadAverage returns the three load averages, on Linux only.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return unknown
-	}
-	fields := strings.Fields(string(text))
-	return strings.Join(fields[:min(3, len(fields))], " ")
+	return measure.Unknown
 }

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 )
 
 // Exit codes.
@@ -148,7 +150,7 @@ func (o options) collect(ctx context.Context, bench runner, progress io.Writer) 
 	if err != nil {
 		return nil, err
 	}
-	header[keyLoadAfter] = loadAverage()
+	header[keyLoadAfter] = measure.LoadAverage()
 	var raw strings.Builder
 	for l := range strings.Lines(printed) {
 		key, text, ok := strings.Cut(strings.TrimSpace(l), ": ")

@@ -172,7 +172,7 @@ func (r *results) overlap() (string, error) {
 	case len(medians) == 0:
 		return "", fmt.Errorf("report: %s: cpu/wall with 2 writers: %w", r.file, errMissing)
 	case s.Max == 0:
-		return unknown, nil // not every system tells
+		return measure.Unknown, nil // not every system tells
 	}
 	return fmt.Sprintf("%.2f [%.2f..%.2f]", s.Median, s.Min, s.Max), nil
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ephemera-go/ephemera/benchmarks/internal/measure"
 )
 
 // units are those that benchmarks may report; a made-up result has all of them.
@@ -280,13 +282,13 @@ func TestTheReportFitsTheBenchmarks(t *testing.T) {
 func TestMachineHeaderIsComplete(t *testing.T) {
 	t.Chdir(t.TempDir())
 	h := machineHeader(t.Context(), schedule{modeQuick, 4}, "a command", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	h[keyLoadAfter] = loadAverage()
+	h[keyLoadAfter] = measure.LoadAverage()
 	for _, k := range headerKeys {
 		if h[k] == "" {
 			t.Errorf("%s is empty", k)
 		}
 	}
-	if h[keyDate] != "2026-01-02T03:04:05Z" || h[keyRounds] != "4" || h[keyMode] != modeQuick || h[keyRevision] != unknown {
+	if h[keyDate] != "2026-01-02T03:04:05Z" || h[keyRounds] != "4" || h[keyMode] != modeQuick || h[keyRevision] != measure.Unknown {
 		t.Errorf("header %v", h)
 	}
 }
