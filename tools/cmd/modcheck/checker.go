@@ -41,6 +41,8 @@ func (c *checker) problem(where, format string, args ...any) {
 	c.problems = append(c.problems, where+": "+fmt.Sprintf(format, args...))
 }
 
+func at(path string, line int) string { return fmt.Sprintf("%s:%d", path, line) }
+
 func (c *checker) checkAll(ctx context.Context) {
 	c.problems = append(c.problems, c.tree.broken...)
 	c.checkWorkspace()
@@ -51,8 +53,6 @@ func (c *checker) checkAll(ctx context.Context) {
 	}
 	c.checkImports()
 	c.checkSizes()
-	c.checkReadmes(ctx)
-	c.checkGuarantees()
 }
 
 // goCommand runs in the workspace of the tree, also where the caller has switched workspaces off.

@@ -1,5 +1,5 @@
-// Modcheck holds the repository to its module rules: who may import whom, what a go.mod may say, and what the
-// documents may claim. It reports every problem it finds, not only the first.
+// Modcheck holds the repository to its module rules: who may import whom, and what a go.mod may say. It reports every
+// problem it finds, not only the first.
 package main
 
 import (
@@ -14,15 +14,13 @@ import (
 
 const usage = `usage: modcheck [-C dir]
 
-Checks the modules listed in modules.txt and the documents beside them:
+Checks the modules listed in modules.txt:
   modules.txt  equals go.work and the go.mod files of the tree
   go.mod       one go line everywhere; no toolchain, replace or tool line; core and sinks require nothing;
                sibling versions that are required lead to the tree in go.work
   imports      only what the row of the module allows; never another module's internal packages
   LICENSE      a real copy of the one in the root, in every module
-  size         Go files and scripts of at most 500 lines, README files of at most 150
-  README.md    every go block that starts with "package main" compiles
-  docs/guarantees.md  every test it names exists
+  size         Go files and scripts of at most 500 lines
 
 Exit status: 0 all is well, 1 problems were found (all are listed), 2 wrong usage or an unreadable tree.
 

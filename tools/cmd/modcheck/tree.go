@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"go/ast"
 	"go/parser"
 	"go/scanner"
 	"go/token"
@@ -18,7 +17,6 @@ type goFile struct {
 	path    string // relative to the root, with slashes
 	lines   int
 	imports []goImport
-	funcs   []string // names of its functions without a receiver
 }
 
 type goImport struct {
@@ -30,9 +28,8 @@ type goImport struct {
 type tree struct {
 	goFiles []goFile
 	scripts map[string]int // path to lines
-	readmes []string
-	goMods  []string // folders that hold a go.mod
-	broken  []string // what the parser says about files it cannot read
+	goMods  []string       // folders that hold a go.mod
+	broken  []string       // what the parser says about files it cannot read
 }
 
 func readTree(root string) (*tree, error) {
@@ -69,8 +66,6 @@ func (t *tree) add(path, rel string) error {
 	case name == "go.mod":
 		dir := strings.TrimSuffix(strings.TrimSuffix(rel, "go.mod"), "/")
 		t.goMods = append(t.goMods, dir)
-	case name == "README.md":
-		t.readmes = append(t.readmes, rel)
 	case strings.HasSuffix(name, ".sh"):
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -106,11 +101,6 @@ func readGoFile(path, rel string) (goFile, error) {
 	f := goFile{path: rel, lines: countLines(data)}
 	for _, spec := range parsed.Imports {
 		f.imports = append(f.imports, goImport{strings.Trim(spec.Path.Value, "`\""), fset.Position(spec.Pos()).Line})
-	}
-	for _, decl := range parsed.Decls {
-		if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil {
-			f.funcs = append(f.funcs, fn.Name.Name)
-		}
 	}
 	return f, nil
 }

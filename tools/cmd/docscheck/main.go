@@ -1,0 +1,78 @@
+// Docscheck holds the Markdown files of the repository to its code: links lead somewhere, Go compiles, commands and flags
+// exist, tests and variables that are named are there. It reports every problem it finds, not only the first.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+const usage = `usage: docscheck [-C dir]
+
+Checks every Markdown file outside of testdata, out and hidden folders:
+  links        relative ones lead to a file of the tree and to a heading of it; others are absolute URLs
+  go           a block that begins with "package" is a file and compiles; "go from=PATH" stands in that file of the
+               repository, indentation aside; every other block is declarations or statements and compiles with the
+               imports and declarations of the comment <!-- go ... --> above it; "go ignore=REASON" is left alone
+  commands     in blocks of sh, in blocks without a language and in code spans: make targets and variables, packages and
+               tests of go, and programs of this repository with their commands and flags
+  json, yaml   blocks, and files below docs, can be read
+  names        tests, flags and EPHEMERA_ variables in code spans exist; a test that a page says is in a folder is there
+  guarantees   every promise in docs/guarantees.md names a test or a command
+  figures      docs/operations.md describes every metric of the server and no other; the Grafana dashboard uses no other
+  size         README files have at most 150 lines; docs/README.md links every page in its folder
+
+Exit status: 0 all is well, 1 problems were found (all are listed), 2 wrong usage or an unreadable tree.
+
+Flags:
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("docscheck", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	root := flags.String("C", ".", "the `root` of the repository")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "docscheck: unexpected argument %q; see docscheck -h\n", flags.Arg(0))
+		return 2
+	}
+	c, err := newChecker(*root)
+	if err != nil {
+		fmt.Fprintf(stderr, "docscheck: %v; run it in the root of the repository or name that with -C\n", err)
+		return 2
+	}
+	if err := c.checkAll(ctx); err != nil {
+		fmt.Fprintf(stderr, "docscheck: %v\n", err)
+		return 2
+	}
+	if len(c.problems) == 0 {
+		fmt.Fprintf(stdout, "docscheck: %d pages, %d Go blocks, %d commands: ok\n", len(c.pages), c.goBlocks, c.commands)
+		return 0
+	}
+	for _, p := range c.problems {
+		fmt.Fprintln(stdout, p)
+	}
+	fmt.Fprintf(stderr, "docscheck: %d problems\n", len(c.problems))
+	return 1
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const guarantees = "docs/guarantees.md"
+
+var (
+	testSpan = regexp.MustCompile("`(?:[\\w/-]+\\.)?((?:Test|Fuzz)[A-Z0-9_]\\w*)(…|\\*)?(?:/[^`]*)?`")
+	// A test and the folder that the page says it is in.
+	testIn = regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)\\w*)(?:/[^`]*)?` in `([\\w./-]+)`")
+	proof  = regexp.MustCompile("`(?:Test|Fuzz|make |go run |go test )")
+)
+
+// checkTests wants every test that a page names, in the folder that it gives.
+func (c *checker) checkTests(p *page) {
+	for _, line := range p.prose {
+		for _, m := range testSpan.FindAllStringSubmatch(line.text, -1) {
+			if !c.declares(".", m[1], m[2] != "") {
+				c.problem(p.path, line.line, "names %s, which no test file declares", m[1])
+			}
+		}
+		for _, m := range testIn.FindAllStringSubmatch(line.text, -1) {
+			if !c.declares(m[2], m[1], false) {
+				c.problem(p.path, line.line, "%s is not in %s", m[1], m[2])
+			}
+		}
+	}
+}
+
+// checkVariables wants every variable that a page names to be read somewhere.
+func (c *checker) checkVariables(p *page) {
+	for _, line := range p.prose {
+		for _, name := range ownVariable.FindAllString(line.text, -1) {
+			if !c.tree.variables[name] && !c.programs.readsVariable(name) {
+				c.problem(p.path, line.line, "names %s, which nothing reads", name)
+			}
+		}
+	}
+}
+
+// declares tells whether a folder or one below it has a test of that name, or one that begins so.
+func (c *checker) declares(folder, name string, prefix bool) bool {
+	for dir, tests := range c.tree.tests {
+		if folder != "." && dir != folder && !strings.HasPrefix(dir, folder+"/") {
+			continue
+		}
+		if slices.ContainsFunc(tests, func(test string) bool { return test == name || prefix && strings.HasPrefix(test, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGuarantees wants every promise to name what would fail without it.
+func (c *checker) checkGuarantees() {
+	p := c.pages[guarantees]
+	if p == nil {
+		c.problem(guarantees, 0, "is missing")
+		return
+	}
+	rows, inTable := 0, false
+	for _, line := range p.prose {
+		row := strings.HasPrefix(line.text, "|")
+		switch {
+		case !row:
+			inTable = false
+		case strings.HasPrefix(line.text, "| promise |"):
+			inTable = true
+		case inTable && !strings.HasPrefix(line.text, "|---"):
+			rows++
+			cells := strings.Split(strings.Trim(line.text, "| "), " | ")
+			if len(cells) < 2 || !proof.MatchString(cells[len(cells)-1]) {
+				c.problem(guarantees, line.line, "a promise without a test")
+			}
+		}
+	}
+	if rows == 0 {
+		c.problem(guarantees, 0, "promises nothing")
+	}
+}
