@@ -220,7 +220,7 @@ func TestCopy(t *testing.T) {
 
 func TestEveryHelpHasExamples(t *testing.T) {
 	commands := []string{
-		"serve", "demo", "ingest", "append", "read", "tail", "raise", "sense", "stats", "snapshot ls", "snapshot verify", "snapshot show",
+		"serve", "demo", "ingest", "append", "read", "tail", "raise", "sense", "health", "stats", "snapshot ls", "snapshot verify", "snapshot show",
 		"snapshot restore", "snapshot prune", "copy", "config show", "version", "completion",
 	}
 	all := ok(t, "--help")

@@ -25,6 +25,7 @@ type grammar struct {
 	Tail       tailCmd       `cmd:"" help:"Show events of streams as they come."`
 	Raise      raiseCmd      `cmd:"" help:"Raise a signal."`
 	Sense      senseCmd      `cmd:"" help:"Show signals."`
+	Health     healthCmd     `cmd:"" help:"Ask whether a server is ready."`
 	Stats      statsCmd      `cmd:"" help:"Show what a server keeps, has saved and would lose."`
 	Ingest     ingestCmd     `cmd:"" help:"Store the records of a file in a stream."`
 	Snapshot   snapshotCmd   `cmd:"" help:"Look at snapshots, check them, go back to one."`

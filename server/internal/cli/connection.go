@@ -13,15 +13,20 @@ import (
 	"github.com/ephemera-go/ephemera/streams"
 )
 
-// connection is how commands reach a server.
+// endpoint is where commands find a server.
+type endpoint struct {
+	URL    string `group:"Server" default:"http://127.0.0.1:7070" env:"EPHEMERA_URL" placeholder:"URL" help:"The server (${default})."`
+	CACert string `name:"ca-cert" group:"Server" placeholder:"FILE" env:"EPHEMERA_CA_CERT" help:"Certificate to trust, PEM (those of the system)."`
+}
+
+// connection is how commands that need more than to see it reach a server.
 type connection struct {
-	URL       string        `group:"Server" default:"http://127.0.0.1:7070" env:"EPHEMERA_URL" placeholder:"URL" help:"The server (${default})."`
+	endpoint
 	TokenFile string        `group:"Server" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with its token. Or EPHEMERA_TOKEN."`
-	CACert    string        `name:"ca-cert" group:"Server" placeholder:"FILE" env:"EPHEMERA_CA_CERT" help:"Certificate to trust, PEM (those of the system)."`
 	RetryFor  time.Duration `group:"Server" default:"5s" env:"EPHEMERA_RETRY_FOR" help:"How long to try when the server cannot be reached."`
 }
 
-func (c *connection) http() (*http.Client, error) {
+func (c *endpoint) http() (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if c.CACert != "" {
 		pem, err := os.ReadFile(c.CACert)

@@ -21,7 +21,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2 // command line, environment or config file
-	exitStart       = 3 // address, data directory or certificate cannot be used
+	exitStart       = 3 // address, data directory, its token or certificate cannot be used
 	exitHeld        = 4 // another process uses the data directory
 	exitDamaged     = 5 // what is stored is damaged
 	exitUnsaved     = 6 // stopped, and not everything was saved
@@ -41,6 +41,7 @@ var codes = []struct {
 	{state.ErrUnsaved, exitUnsaved},
 	{state.ErrLost, exitUnsaved},
 	{serve.ErrDrain, exitUnsaved},
+	{serve.ErrToken, exitStart},
 	{errUsage, exitUsage},
 	{config.ErrConfig, exitUsage},
 	{serve.ErrExposed, exitUsage},

@@ -24,6 +24,7 @@ type serverFlags struct {
 	Restore   string `group:"Where" default:"newest" enum:"newest,older,empty" env:"EPHEMERA_RESTORE" help:"Start from the newest snapshot and refuse if it is damaged, from the newest one that is whole (older), or from none (empty)."`
 
 	TokenFile       string `group:"Access" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with the token that clients must send. Or EPHEMERA_TOKEN."`
+	GenerateToken   bool   `group:"Access" env:"EPHEMERA_GENERATE_TOKEN" help:"Take the token in the file token of the data directory; make it at the first start."`
 	InsecureNoToken bool   `group:"Access" env:"EPHEMERA_INSECURE_NO_TOKEN" help:"Listen beyond loopback although everybody there may do everything."`
 	TLSCert         string `name:"tls-cert" group:"Access" placeholder:"FILE" env:"EPHEMERA_TLS_CERT" help:"Certificate, PEM."`
 	TLSKey          string `name:"tls-key" group:"Access" placeholder:"FILE" env:"EPHEMERA_TLS_KEY" help:"Its key, PEM."`
@@ -72,13 +73,14 @@ type serveCmd struct {
 
 func (serveCmd) Help() string {
 	return `Serves until SIGTERM or Ctrl-C; then it answers what it has begun, saves everything and ends. A second signal hurries it.
-The token is in --token-file or EPHEMERA_TOKEN.
+The token is in --token-file or EPHEMERA_TOKEN, or --generate-token makes one and keeps it in the data directory.
 
 Examples:
 
   ephemera serve
   ephemera serve --data /var/lib/ephemera --config /etc/ephemera.yaml
   ephemera serve --listen 0.0.0.0:7070 --token-file token --tls-cert cert.pem --tls-key key.pem
+  ephemera serve --listen :7070 --generate-token
   ephemera serve --snapshots 's3://bucket/events' --signals 'postgres://db.internal/app'
   ephemera serve --restore older`
 }
@@ -94,6 +96,9 @@ func (c *serveCmd) Run(w *world) error {
 // options turns flags into what serve.Run wants.
 func (c *serverFlags) options(w *world) (serve.Options, error) {
 	token, err := readToken(c.TokenFile)
+	if err == nil {
+		err = c.oneAccess(token)
+	}
 	if err != nil {
 		return serve.Options{}, err
 	}
@@ -105,6 +110,7 @@ func (c *serverFlags) options(w *world) (serve.Options, error) {
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, Pprof: c.PprofListen,
 		MaxConnections: c.MaxConnections, HeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
 		DrainTimeout: c.DrainTimeout, HurryTimeout: hurryTimeout,
+		GenerateToken: c.GenerateToken, NotifySocket: os.Getenv("NOTIFY_SOCKET"),
 		Web: web.Options{
 			Token: token, Insecure: c.InsecureNoToken, Version: version(), MaxHeader: int(c.MaxHeader), MaxBody: int64(c.MaxBody), MaxInFlight: c.MaxInFlight,
 			MaxReaders: c.MaxReaders, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout, Heartbeat: heartbeat,
@@ -131,6 +137,21 @@ func (c *serverFlags) logger(out io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(out, o))
 	}
 	return slog.New(slog.NewTextHandler(out, o))
+}
+
+// oneAccess refuses a token from two places, and one for everybody who may come without.
+func (c *serverFlags) oneAccess(token string) error {
+	other := "EPHEMERA_TOKEN"
+	if c.TokenFile != "" {
+		other = "--token-file"
+	}
+	switch {
+	case c.GenerateToken && token != "":
+		return fmt.Errorf("%w: --generate-token and %s together", errUsage, other)
+	case c.GenerateToken && c.InsecureNoToken:
+		return fmt.Errorf("%w: --generate-token and --insecure-no-token together", errUsage)
+	}
+	return nil
 }
 
 // readToken returns the token of a file or of EPHEMERA_TOKEN, or none.

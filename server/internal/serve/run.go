@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,9 @@ type Options struct {
 	IdleTimeout    time.Duration // of a connection between requests
 	DrainTimeout   time.Duration // for requests that are being answered when it stops
 	HurryTimeout   time.Duration // for saving, after a second signal
+
+	GenerateToken bool   // instead of Web.Token: one that is kept in the data directory
+	NotifySocket  string // of the service manager, as NOTIFY_SOCKET has it; empty: none
 
 	Web   web.Options
 	State state.Options
@@ -82,16 +86,38 @@ func start(ctx context.Context, o *Options) (*server, error) {
 	}
 	o.Web.Secure, o.Web.Logger, o.State.Logger = t != nil, o.Logger, o.Logger
 	s := &server{o: o}
-	if s.site, err = web.New(o.Web); err != nil {
-		return nil, err
-	}
 	o.State.Progress = s.progress
 	if s.state, err = state.Claim(ctx, o.State); err != nil {
 		return nil, err
 	}
+	if err := s.open(ctx, t); err != nil {
+		return nil, errors.Join(err, s.state.Close(ctx))
+	}
+	return s, nil
+}
+
+// open does what needs the data directory: it may hold the token.
+func (s *server) open(ctx context.Context, t *tls.Config) error {
+	o := s.o
+	if o.GenerateToken {
+		token, path, made, err := ownToken(o.State.Data)
+		if err != nil {
+			return err
+		}
+		o.Web.Token = token
+		if made {
+			s.say("token: a new one, kept in %s", path)
+		} else {
+			s.say("token: the one in %s", path)
+		}
+	}
+	var err error
+	if s.site, err = web.New(o.Web); err != nil {
+		return err
+	}
 	l, err := listen(ctx, o.Listen)
 	if err != nil {
-		return nil, errors.Join(err, s.state.Close(ctx))
+		return err
 	}
 	s.url = "http://" + l.Addr().String()
 	if t != nil {
@@ -99,12 +125,14 @@ func start(ctx context.Context, o *Options) (*server, error) {
 	}
 	s.l = &limited{l, make(chan struct{}, o.MaxConnections), t == nil, s.site.CountRefusedConnection}
 	s.http = newServer(o, s.site, t)
-	return s, nil
+	return nil
 }
 
 func (s *server) progress(p snapshot.Progress) {
 	if p.Operation == "restore" && p.Total > 0 {
-		s.site.NotReady(fmt.Sprintf("restoring, %d of %d bytes", p.Done, p.Total))
+		what := fmt.Sprintf("restoring, %d of %d bytes", p.Done, p.Total)
+		s.site.NotReady(what)
+		s.notify(context.Background(), "STATUS="+what)
 	}
 }
 
@@ -124,6 +152,7 @@ func (s *server) live(stop context.Context, served <-chan error) error {
 	}
 	s.ready = true
 	s.say("ready: %s", s.url)
+	s.notify(stop, "READY=1\nSTATUS=serving "+s.url)
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	running, cancel := context.WithCancel(stop)
@@ -166,6 +195,7 @@ func (s *server) tellRestored() {
 // finish lets requests end, then saves everything. A second signal cuts both short.
 func (s *server) finish(hurry context.Context) error {
 	s.site.Drain()
+	s.notify(hurry, "STOPPING=1\nSTATUS=answering what was begun, then saving")
 	ctx, cancel := context.WithTimeout(hurry, s.o.DrainTimeout)
 	defer cancel()
 	var drained error
@@ -231,9 +261,9 @@ func (o *Options) validate(ctx context.Context) error {
 	local, err := loopbackOnly(ctx, o.Listen)
 	if err != nil {
 		p = append(p, err)
-	} else if !local && o.Web.Token == "" && !o.Web.Insecure {
-		p = append(p, fmt.Errorf("%w on %s: give one with --token-file or EPHEMERA_TOKEN, or say --insecure-no-token",
+	} else if !local && o.Web.Token == "" && !o.GenerateToken && !o.Web.Insecure {
+		p = append(p, fmt.Errorf("%w on %s: give one with --token-file, EPHEMERA_TOKEN or --generate-token, or say --insecure-no-token",
 			ErrExposed, o.Listen))
 	}
-	return errors.Join(p...)
+	return errors.Join(append(p, o.Web.Validate(), o.State.Validate())...)
 }

@@ -50,7 +50,8 @@ type Options struct {
 	Logger   *slog.Logger            // nil means silence
 }
 
-func (o *Options) validate() error {
+// Validate returns what is wrong with the options, as far as it can be told without opening anything. Open does so too.
+func (o *Options) Validate() error {
 	var p []error
 	add := func(bad bool, format string, args ...any) {
 		if bad {

@@ -50,7 +50,7 @@ func Open(ctx context.Context, o Options) (*State, error) {
 
 // Claim makes the data directory this process's own. Restore must follow before anything but Close.
 func Claim(ctx context.Context, o Options) (*State, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, wrap("open", "options", err)
 	}
 	if o.Logger == nil {

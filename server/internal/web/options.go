@@ -44,7 +44,8 @@ func CheckToken(token string) error {
 	return nil
 }
 
-func (o *Options) validate() error {
+// Validate returns everything that is wrong with the options. New does so too.
+func (o *Options) Validate() error {
 	var p []error
 	add := func(bad bool, text string) {
 		if bad {

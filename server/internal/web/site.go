@@ -37,7 +37,7 @@ type opened struct {
 
 // New makes a Site that is not ready yet.
 func New(o Options) (*Site, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if o.Logger == nil {
