@@ -46,7 +46,7 @@ type work struct {
 
 func newWork(a *Append) (*work, error) {
 	w := &work{Append: a, texts: make([]text, len(a.Events)), keyed: a.Key != ""}
-	ids := make(map[string]bool, len(a.Events))
+	var ids map[string]bool
 	var p canonicalizer
 	for i := range a.Events {
 		e := &a.Events[i]
@@ -56,6 +56,9 @@ func newWork(a *Append) (*work, error) {
 		}
 		if e.ID == "" || a.Key != "" {
 			continue
+		}
+		if ids == nil {
+			ids = make(map[string]bool, len(a.Events)-i)
 		}
 		if ids[e.ID] {
 			return nil, &placeError{Index: i, Field: "id", Err: fmt.Errorf("%w: %q twice in one batch", ErrInvalid, e.ID)}

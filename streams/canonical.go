@@ -60,6 +60,9 @@ type canonicalizer struct {
 	scratch []byte
 }
 
+// fewMembers is how many members most texts have at once.
+const fewMembers = 8
+
 // A member is where one came to stand: its name, quotes included, at begin, its value at value.
 type member struct{ begin, value, end int }
 
@@ -81,7 +84,7 @@ func within(err error, name string) error {
 // whole is canonical, with what p has allocated for other texts.
 func (p *canonicalizer) whole(dst, src []byte) ([]byte, error) {
 	if p.members == nil {
-		p.members = make([]member, 0, 16)
+		p.members = make([]member, 0, fewMembers)
 	}
 	p.src, p.at, p.members = src, 0, p.members[:0]
 	dst, err := p.value(dst, 0)

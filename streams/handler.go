@@ -97,8 +97,18 @@ func (o *HandlerOptions) setDefaults() {
 	}
 }
 
-// methods are what a path has; GET answers HEAD, too.
-type methods map[string]func()
+// methods are what a path has, for the stream that it names; GET answers HEAD, too.
+type methods map[string]func(h *Handler, w http.ResponseWriter, r *http.Request, stream string)
+
+var (
+	listMethods         = methods{http.MethodGet: (*Handler).list}
+	subscriptionMethods = methods{http.MethodPost: (*Handler).subscriptions}
+	descriptionMethods  = methods{http.MethodGet: (*Handler).description}
+	streamMethods       = methods{
+		http.MethodPost: (*Handler).append, http.MethodGet: (*Handler).get,
+		http.MethodPut: (*Handler).limits, http.MethodDelete: (*Handler).remove,
+	}
+)
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -107,14 +117,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, isStream := strings.CutPrefix(path, "/streams/")
 	switch {
 	case path == "/subscriptions":
-		h.route(w, r, h.readers, methods{http.MethodPost: func() { h.subscriptions(w, r) }})
+		h.route(w, r, h.readers, subscriptionMethods, "")
 	case path == "/streams":
-		h.route(w, r, h.flights, methods{http.MethodGet: func() { h.list(w, r) }})
+		h.route(w, r, h.flights, listMethods, "")
 	case path == "/openapi.yaml":
-		h.route(w, r, h.flights, methods{http.MethodGet: func() {
-			w.Header().Set("Content-Type", "application/yaml")
-			_, _ = w.Write(openAPI)
-		}})
+		h.route(w, r, h.flights, descriptionMethods, "")
 	case isStream:
 		stream, err := url.PathUnescape(name)
 		if err == nil {
@@ -137,18 +144,18 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, stream string) 
 	if follows := r.Method == http.MethodGet && wants(r, typeSSE); follows {
 		slots = h.readers
 	}
-	h.route(w, r, slots, methods{
-		http.MethodPost:   func() { h.append(w, r, stream) },
-		http.MethodGet:    func() { h.get(w, r, stream) },
-		http.MethodPut:    func() { h.limits(w, r, stream) },
-		http.MethodDelete: func() { h.remove(w, r, stream) },
-	})
+	h.route(w, r, slots, streamMethods, stream)
+}
+
+func (h *Handler) description(w http.ResponseWriter, _ *http.Request, _ string) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(openAPI)
 }
 
 func wants(r *http.Request, kind string) bool { return strings.Contains(r.Header.Get("Accept"), kind) }
 
 // route calls the method, while there is a slot for it.
-func (h *Handler) route(w http.ResponseWriter, r *http.Request, slots chan struct{}, m methods) {
+func (h *Handler) route(w http.ResponseWriter, r *http.Request, slots chan struct{}, m methods, stream string) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet // net/http leaves the body out
@@ -166,7 +173,7 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, slots chan struc
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
-		f()
+		f(h, w, r, stream)
 	default:
 		h.failed(w, r, "", errBusy)
 	}

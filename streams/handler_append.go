@@ -6,8 +6,6 @@ import (
 	"iter"
 	"net/http"
 	"sync"
-
-	"github.com/ephemera-go/ephemera/core"
 )
 
 func (h *Handler) append(w http.ResponseWriter, r *http.Request, stream string) {
@@ -34,11 +32,13 @@ func (h *Handler) append(w http.ResponseWriter, r *http.Request, stream string) 
 	if result.Duplicate {
 		status = http.StatusOK
 	}
-	setVersion(w, result.Last, result.Epoch)
-	reply(w, status, wireResult{
-		stream, result.First, result.Last, result.Epoch, result.Duplicate, h.o.Durability(),
-	})
+	epoch := result.Epoch.String()
+	setVersion(w, result.Last, epoch)
+	send(w, status, appendResult(make([]byte, 0, resultBytes+len(stream)), &result, epoch, h.o.Durability()))
 }
+
+// resultBytes is room for a reply beside the stream's name.
+const resultBytes = 192
 
 func (h *Handler) readAppend(w http.ResponseWriter, r *http.Request, stream string) (Append, []int, error) {
 	a := Append{Stream: stream}
@@ -57,9 +57,9 @@ func (h *Handler) readAppend(w http.ResponseWriter, r *http.Request, stream stri
 	return a, p.lines, err
 }
 
-func setVersion(w http.ResponseWriter, version uint64, epoch core.Epoch) {
+func setVersion(w http.ResponseWriter, version uint64, epoch string) {
 	w.Header().Set("ETag", etag(version))
-	w.Header().Set(headerEpoch, epoch.String())
+	w.Header().Set(headerEpoch, epoch)
 }
 
 // flyingKeys are the idempotency keys of appends that the log has not answered yet: who repeats one is told so at once. The

@@ -45,7 +45,7 @@ func (h *Handler) info(w http.ResponseWriter, r *http.Request, stream string, _ 
 		h.failed(w, r, stream, err)
 		return
 	}
-	setVersion(w, i.Version, i.Epoch)
+	setVersion(w, i.Version, i.Epoch.String())
 	reply(w, http.StatusOK, toWireInfo(i))
 }
 
@@ -62,7 +62,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, stream string, q 
 		h.failed(w, r, stream, err)
 		return
 	}
-	setVersion(w, page.Version, page.Epoch)
+	setVersion(w, page.Version, page.Epoch.String())
 	w.Header().Set(headerOldest, strconv.FormatUint(page.Oldest, 10))
 	if page.More {
 		w.Header().Set(headerMore, "true")
@@ -129,7 +129,7 @@ func (h *Handler) aggregate(w http.ResponseWriter, r *http.Request, stream strin
 	}
 	out := toWireSummary(&s, a)
 	out.DurationMs = float64(time.Since(begin).Microseconds()) / 1000
-	setVersion(w, s.Version, s.Epoch)
+	setVersion(w, s.Version, s.Epoch.String())
 	reply(w, http.StatusOK, out)
 }
 
@@ -172,7 +172,7 @@ func (h *Handler) remove(w http.ResponseWriter, r *http.Request, stream string) 
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (h *Handler) list(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) list(w http.ResponseWriter, r *http.Request, _ string) {
 	q, err := query(r, "pattern", "after", "limit")
 	limit := uint64(DefaultPage)
 	if err == nil && q.Has("limit") {
@@ -203,7 +203,12 @@ func reply(w http.ResponseWriter, status int, v any) {
 	if err != nil {
 		panic(err) // every type of wire.go can
 	}
+	send(w, status, b)
+}
+
+// send sends a JSON text.
+func send(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", typeJSON)
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // the client has gone: nobody to tell
+	_, _ = w.Write(append(text, '\n')) // the client has gone: nobody to tell
 }

@@ -27,6 +27,9 @@ var (
 
 // query refuses parameters that nobody reads.
 func query(r *http.Request, known ...string) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, fmt.Errorf("%w: malformed query", ErrInvalid)
@@ -99,17 +102,34 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("%w: Content-Encoding %q; gzip is", errMediaType, encoding)
 	}
-	var b bytes.Buffer
-	if r.ContentLength > 0 {
-		b.Grow(int(min(r.ContentLength, h.o.MaxBody)) + bytes.MinRead)
-	}
-	if _, err := b.ReadFrom(src); err != nil {
+	b, err := readAll(src, min(r.ContentLength, h.o.MaxBody))
+	if err != nil {
 		return nil, h.readError(err)
 	}
-	if int64(b.Len()) > h.o.MaxBody {
+	if int64(len(b)) > h.o.MaxBody {
 		return nil, h.tooLarge()
 	}
-	return b.Bytes(), nil
+	return b, nil
+}
+
+// readAll reads what is probably so long; below 0: unknown.
+func readAll(src io.Reader, length int64) ([]byte, error) {
+	if length < 0 {
+		length = bytes.MinRead
+	}
+	b := make([]byte, 0, length+1) // one more, so that the end is seen in what there is
+	for {
+		n, err := src.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, err
+		case len(b) == cap(b):
+			b = slices.Grow(b, len(b))
+		}
+	}
 }
 
 func (h *Handler) tooLarge() error {
@@ -181,4 +201,7 @@ func expectation(r *http.Request) (e Expect, epoch core.Epoch, err error) {
 	return e, epoch, nil
 }
 
-func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) + `"` }
+func etag(version uint64) string {
+	var b [22]byte
+	return string(append(strconv.AppendUint(append(b[:0], '"'), version, 10), '"'))
+}

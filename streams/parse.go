@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // A placeError says which event of an append is wrong, and where.
@@ -45,7 +46,7 @@ type parsed struct {
 // parseBody reads the events of a request.
 func parseBody(h http.Header, body []byte) (parsed, error) {
 	kind := typeJSON
-	if t := h.Get("Content-Type"); t != "" {
+	if t := h.Get("Content-Type"); t != "" && t != typeJSON {
 		var err error
 		if kind, _, err = mime.ParseMediaType(t); err != nil {
 			return parsed{}, fmt.Errorf("%w: %q", errMediaType, t)
@@ -84,7 +85,7 @@ type parser struct {
 
 func newParser(body []byte) *parser {
 	p := &parser{read: (*parser).plainEvent, buf: make([]byte, 0, len(body))}
-	p.src = body
+	p.src, p.members, p.object = body, make([]member, 0, fewMembers), make(object, 0, 2*fewMembers)
 	return p
 }
 
@@ -258,7 +259,7 @@ func (o object) event() (e Event, field string, err error) {
 		case `"type"`:
 			e.Type, ok = optional(raw)
 		case `"time"`:
-			if json.Unmarshal(raw, &e.Time) != nil { // null is none
+			if e.Time, err = moment(raw); err != nil {
 				return e, "time", fmt.Errorf("%w: a time as in RFC 3339 is wanted", ErrInvalid)
 			}
 		case `"meta"`:
@@ -275,6 +276,12 @@ func (o object) event() (e Event, field string, err error) {
 	}
 	e.Meta, err = meta.object()
 	return e, "meta", err
+}
+
+// moment reads a time, or null for none.
+func moment(raw []byte) (t time.Time, err error) {
+	err = json.Unmarshal(raw, &t)
+	return t, err
 }
 
 // optional reads a string or null.

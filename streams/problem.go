@@ -49,7 +49,7 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, stream string, 
 	}
 	if c := (*ConflictError)(nil); errors.As(err, &c) {
 		p.CurrentVersion, p.Epoch = &c.Version, &c.Epoch
-		setVersion(w, c.Version, c.Epoch)
+		setVersion(w, c.Version, c.Epoch.String())
 	}
 	if k := (*KeyError)(nil); errors.As(err, &k) {
 		p.IDs, p.Partial = k.Keys, k.Partial

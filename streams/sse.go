@@ -32,7 +32,7 @@ func (h *Handler) tail(w http.ResponseWriter, r *http.Request, stream string, q 
 }
 
 // subscriptions follows any number of streams.
-func (h *Handler) subscriptions(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) subscriptions(w http.ResponseWriter, r *http.Request, _ string) {
 	_, err := query(r)
 	var body []byte
 	if err == nil {

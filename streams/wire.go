@@ -103,7 +103,7 @@ func appendLine(b, raw []byte) []byte {
 	return append(b, line.Bytes()...)
 }
 
-// wireResult is the reply to an append.
+// wireResult is the reply to an append as the client reads it; appendResult writes it.
 type wireResult struct {
 	Stream       string     `json:"stream"`
 	FirstVersion uint64     `json:"firstVersion"`
@@ -111,6 +111,16 @@ type wireResult struct {
 	Epoch        core.Epoch `json:"epoch"`
 	Duplicate    bool       `json:"duplicate"`
 	Durability   string     `json:"durability"`
+}
+
+func appendResult(b []byte, r *Result, epoch, durability string) []byte {
+	b = appendQuoted(append(b, `{"stream":`...), r.Stream)
+	b = strconv.AppendUint(append(b, `,"firstVersion":`...), r.First, 10)
+	b = strconv.AppendUint(append(b, `,"lastVersion":`...), r.Last, 10)
+	b = appendQuoted(append(b, `,"epoch":`...), epoch)
+	b = strconv.AppendBool(append(b, `,"duplicate":`...), r.Duplicate)
+	b = appendQuoted(append(b, `,"durability":`...), durability)
+	return append(b, '}')
 }
 
 // wireGap is the data of a gap frame.

@@ -119,8 +119,10 @@ func (s *Site) done(x *recorder, r *http.Request, route string, begin time.Time,
 	}
 	took := time.Since(begin)
 	s.figures.request(route, r.Method, x.code(), took, isFollowing(r))
-	s.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", x.code(),
-		"bytes", x.bytes, "took", took, "remote", r.RemoteAddr)
+	if ctx := r.Context(); s.log.Enabled(ctx, slog.LevelInfo) {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.Int("status", x.code()), slog.Int64("bytes", x.bytes), slog.Duration("took", took), slog.String("remote", r.RemoteAddr))
+	}
 }
 
 func (s *Site) serve(w *recorder, r *http.Request) {
