@@ -9,6 +9,7 @@ require (
 	github.com/ephemera-go/ephemera/storage-postgres v0.1.0
 	github.com/ephemera-go/ephemera/storage-s3 v0.1.0
 	github.com/ephemera-go/ephemera/storage-sqlite v0.1.0
+	github.com/ephemera-go/ephemera/streams v0.1.0
 	github.com/ephemera-go/ephemera/window v0.1.0
 	github.com/google/go-cmp v0.7.0
 )

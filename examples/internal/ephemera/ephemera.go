@@ -54,6 +54,7 @@ func Serve(t *testing.T, flags ...string) (url string) {
 			return url // what it says later fits the pipe
 		}
 	}
+	_ = server.Wait()
 	t.Fatalf("the server does not start:\n%s", &complaints)
 	return ""
 }
