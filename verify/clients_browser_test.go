@@ -22,6 +22,7 @@ const page = `<!doctype html><script>
 // TestClientsBrowser: the EventSource of a browser gets each event once, is told when it has caught up, and after its
 // connection broke goes on behind the last event by itself.
 func TestClientsBrowser(t *testing.T) {
+	t.Parallel()
 	path := program(t, "chromium", "chromium-browser", "google-chrome")
 	script := httpDocs(t, "js")[0]
 	var cut atomic.Pointer[context.CancelFunc]

@@ -34,6 +34,7 @@ func httpDocs(t *testing.T, language string) []string {
 // TestClientsDocs builds and starts the server of docs/http.md, runs its commands, and compares what they print with what the
 // page says: there … stands for any text and line breaks for spaces.
 func TestClientsDocs(t *testing.T) {
+	t.Parallel()
 	program(t, "curl")
 	shell := program(t, "bash")
 	address := freeAddress(t)

@@ -45,20 +45,28 @@ type serverProcess struct {
 	client    *http.Client
 }
 
+// startServer builds the program and runs it.
 func startServer(t *testing.T) *serverProcess {
 	t.Helper()
-	dir := t.TempDir()
-	s := &serverProcess{
-		t: t, bin: filepath.Join(dir, "ephemera"), data: filepath.Join(dir, "data"),
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin, "github.com/ephemera-go/ephemera/server/cmd/ephemera")
+	bin := filepath.Join(t.TempDir(), "ephemera")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/ephemera-go/ephemera/server/cmd/ephemera")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return startProgram(t, bin)
+}
+
+func startProgram(t *testing.T, bin string) *serverProcess {
+	t.Helper()
+	s := &serverProcess{t: t, bin: bin, data: filepath.Join(t.TempDir(), "data"), client: newClient()}
 	s.start("127.0.0.1:0")
 	t.Cleanup(s.kill)
 	return s
+}
+
+// newClient returns one that keeps no connection.
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 func (s *serverProcess) start(address string) {

@@ -39,6 +39,7 @@ func survive(ctx context.Context, h *trace, torn bool, again int) (states, compo
 // with any part of those that were under way: what was acknowledged is there, whole, and nothing else. The recovery ends
 // early too.
 func TestSnapshotCrashStates(t *testing.T) {
+	t.Parallel()
 	total := 0
 	for keep := 1; keep <= 2; keep++ {
 		c, err := chronicleOf(t.Context(), keep, pick(3, 3, 2))
@@ -58,6 +59,7 @@ func TestSnapshotCrashStates(t *testing.T) {
 // TestSnapshotCrashStatesTorn is about drivers that break their word and leave in part what was being put. What was
 // acknowledged is found all the same, and saving goes on.
 func TestSnapshotCrashStatesTorn(t *testing.T) {
+	t.Parallel()
 	c, err := chronicleOf(t.Context(), 2, 3)
 	must(t, err)
 	states, _, err := survive(t.Context(), c.trace, true, 0)
@@ -67,6 +69,7 @@ func TestSnapshotCrashStatesTorn(t *testing.T) {
 
 // TestSnapshotMutants makes sure that the states tell: each mistake in the protocol leaves one that is found out.
 func TestSnapshotMutants(t *testing.T) {
+	t.Parallel()
 	c, err := chronicleOf(t.Context(), 1, 3)
 	must(t, err)
 	if _, _, err := survive(t.Context(), c.trace, false, 0); err != nil {
@@ -89,6 +92,7 @@ func TestSnapshotMutants(t *testing.T) {
 // TestSnapshotCopyCrashStates ends Copy after any of its operations. What is at the target then is whole snapshots, or
 // none; no position is given there that was given at the source; and Copy goes on where it ended.
 func TestSnapshotCopyCrashStates(t *testing.T) {
+	t.Parallel()
 	c, err := chronicleOf(t.Context(), 3, 3)
 	must(t, err)
 	// The second program has opened what the first one left, and has appended, but not saved.

@@ -107,6 +107,7 @@ func (t *turnout) Release(ctx context.Context) error { return sinks.Release(ctx,
 // TestSnapshotEveryFault lets every operation on blobs fail that a deed makes, once and for good, until a deed makes no
 // more: it says so, or succeeds; what is found is never wrong; and when the cause is gone it succeeds.
 func TestSnapshotEveryFault(t *testing.T) {
+	t.Parallel()
 	for _, p := range places() {
 		t.Run(p.name, func(t *testing.T) {
 			b := openPlace(t, p.url(t))

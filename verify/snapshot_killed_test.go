@@ -138,6 +138,7 @@ func killsOr(t *testing.T, otherwise int) int {
 // TestSnapshotKilled kills a process that appends and saves at every failpoint: what was acknowledged is there, and what is
 // there is a contiguous part of what was appended; sequences go on upward; no epoch goes on that may have had more.
 func TestSnapshotKilled(t *testing.T) {
+	t.Parallel()
 	for _, p := range places() {
 		if p.name == "mem" {
 			continue
@@ -163,6 +164,7 @@ func TestSnapshotKilled(t *testing.T) {
 
 // TestSnapshotKilledBetweenCalls kills it before system calls of several kinds, and at any time.
 func TestSnapshotKilledBetweenCalls(t *testing.T) {
+	t.Parallel()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace, which kills between system calls, is not installed")

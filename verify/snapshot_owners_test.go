@@ -142,6 +142,7 @@ var stopPoints = []string{
 // TestSnapshotTwoOwners stops a process that saves, between any two calls, lets another one take over, and wakes the first: it is
 // refused at its next write, within a second; it has overwritten nothing; and the other one was told who it was.
 func TestSnapshotTwoOwners(t *testing.T) {
+	t.Parallel()
 	for _, p := range places() {
 		if p.name == "mem" {
 			continue

@@ -211,6 +211,7 @@ func (p *programme) snapshot(ctx context.Context, seed uint64) (plan any, err er
 // TestSnapshotProgramme is the snapshot's part of the programme with every fault, once with a final snapshot and once
 // without, on every driver.
 func TestSnapshotProgramme(t *testing.T) {
+	t.Parallel()
 	seed := seedOf(t)
 	total := savingResult{}
 	for i, faults := range savingFaults {

@@ -56,6 +56,7 @@ func (h lossyHistory) run(ctx context.Context, t *testing.T) ([]porcupine.Operat
 // TestStreamsAreLinearizableOverHTTP: the same through a proxy that loses requests and replies, cuts replies, lies, and
 // delivers requests when their client has given up. What a client calls unknown may have happened or not, or happen later.
 func TestStreamsAreLinearizableOverHTTP(t *testing.T) {
+	t.Parallel()
 	histories, err := envNumber("EPHEMERA_HISTORIES_HTTP", pick[uint64](60, 16, 16))
 	must(t, err)
 	seed, tally, counts := seedOf(t), streamTally{}, [wireFaults]int64{}

@@ -144,6 +144,7 @@ func (o *once) readAll(ctx context.Context, name string) (map[uint64]onceEvent, 
 // the middle, store every event exactly once, in their order, at the version that the reply said. Every subscriber gets
 // every version, or is told exactly which the limit has discarded.
 func TestStreamsExactlyOnce(t *testing.T) {
+	t.Parallel()
 	each, err := envNumber("EPHEMERA_STREAM_APPENDS", pick[uint64](3000, 800, 400))
 	must(t, err)
 	o := &once{each: int(each), at: map[string]map[uint64]onceEvent{}}

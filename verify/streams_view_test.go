@@ -82,6 +82,7 @@ func (w *viewed) view(ctx context.Context, v *streamView) error {
 // TestStreamsViewedAcrossKills: a subscriber that forgets what gaps between epochs name, and takes all else as it comes,
 // ends up with exactly what is stored, however often the server is killed.
 func TestStreamsViewedAcrossKills(t *testing.T) {
+	t.Parallel()
 	kills := killsOr(t, pick(8, 3, 2))
 	rng := rand.New(rand.NewPCG(seedOf(t), 0))
 	args := []string{"file://" + t.TempDir(), strings.Join(killedStreams, " "), "1000000", "10ms"}

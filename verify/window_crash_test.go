@@ -33,6 +33,7 @@ func crashStores(t *testing.T) map[string]func() string {
 // TestSignalCase39_Killed kills a process that raises and flushes, at random times and right before and after writes.
 // What a Flush had confirmed is there, nothing twice, no batch in part, and the next process goes on.
 func TestSignalCase39_Killed(t *testing.T) {
+	t.Parallel()
 	for name, newURL := range crashStores(t) {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seedOf(t), 0))
@@ -48,6 +49,7 @@ func TestSignalCase39_Killed(t *testing.T) {
 
 // TestSignalCase39_KilledBetweenCalls kills it before system calls of several kinds.
 func TestSignalCase39_KilledBetweenCalls(t *testing.T) {
+	t.Parallel()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace, which kills between system calls, is not installed")
