@@ -33,11 +33,21 @@ run: ## a server on 127.0.0.1:7070 that fills itself with earthquakes, data in .
 	go build -o out/ephemera ./server/cmd/ephemera
 	out/ephemera demo --data ./data --log-level warn $(RUNARGS)
 
-# Drivers of servers have servers of their own, because they crash them. The longest begins first.
+# Two parts at a time, the longest first. Drivers of servers have servers of their own, because they crash them.
+BY_TWO = $(MAKE) --no-print-directory --keep-going -j2
+
 .PHONY: test
 test: ## test every module, with real servers; the first run installs them
-	$(TESTENV) $(GOTEST) ./verify/... $$(go list work | grep -v -e /verify -e /storage-postgres -e /storage-s3)
+	$(BY_TWO) test-verify test-modules test-s3 test-postgres
+
+.PHONY: test-verify test-modules test-s3 test-postgres
+test-verify:
+	$(TESTENV) $(GOTEST) -parallel 3 ./verify/...
+test-modules:
+	$(TESTENV) $(GOTEST) $$(go list work | grep -v -e /verify -e /storage-postgres -e /storage-s3)
+test-s3:
 	$(TESTENV) $(GOTEST) ./storage-s3/...
+test-postgres:
 	$(TESTENV) $(GOTEST) ./storage-postgres/...
 
 .PHONY: check
@@ -59,8 +69,12 @@ vet: ## go vet every module
 	go vet work
 
 .PHONY: modcheck
-modcheck: ## module, licence and document rules
+modcheck: ## module, licence and size rules
 	go run ./tools/cmd/modcheck
+
+.PHONY: docscheck
+docscheck: ## pages against the code: links, Go blocks, commands, flags, names of tests
+	go run ./tools/cmd/docscheck
 
 .PHONY: lint
 lint: $(GOLANGCI) ## golangci-lint, module by module; the first run builds it
@@ -91,12 +105,22 @@ S3_RACE := InMemory|OneWinner|Generations|Takeover|CloseWithout|Concurrent|Lease
 
 .PHONY: race
 race: ## race detector on everything concurrent
-	$(GOTEST) -race -short -skip '$(CORE_RACELESS)' ./core/... ./sinks/... ./window/... ./streams/... ./telemetry/...
-	$(GOTEST) -race -short -skip '$(SNAPSHOT_RACELESS)' ./snapshot/...
+	$(BY_TWO) race-verify race-engine race-snapshot race-sqlite race-server race-s3 race-postgres
+
+.PHONY: race-verify race-engine race-snapshot race-sqlite race-server race-s3 race-postgres
+race-verify:
 	$(GOTEST) -race -short -skip '$(VERIFY_RACELESS)' ./verify/...
+race-engine:
+	$(GOTEST) -race -short -skip '$(CORE_RACELESS)' ./core/... ./sinks/... ./window/... ./streams/... ./telemetry/...
+race-snapshot:
+	$(GOTEST) -race -short -skip '$(SNAPSHOT_RACELESS)' ./snapshot/...
+race-sqlite:
 	$(GOTEST) -race -short -skip '$(RACELESS)' ./storage-sqlite/...
+race-server:
 	$(GOTEST) -race -short -skip '$(SERVER_RACELESS)' ./server/...
+race-s3:
 	$(TESTENV) $(GOTEST) -race -short -run '$(S3_RACE)' ./storage-s3/...
+race-postgres:
 	$(TESTENV) $(GOTEST) -race -short -run '$(POSTGRES_RACE)' ./storage-postgres/...
 
 .PHONY: explore
