@@ -38,6 +38,7 @@ BY_TWO = $(MAKE) --no-print-directory --keep-going -j2
 
 .PHONY: test
 test: ## test every module, with real servers; the first run installs them
+	$(TESTENV) true # installs, once
 	$(BY_TWO) test-verify test-modules test-s3 test-postgres
 
 .PHONY: test-verify test-modules test-s3 test-postgres
@@ -105,6 +106,7 @@ S3_RACE := InMemory|OneWinner|Generations|Takeover|CloseWithout|Concurrent|Lease
 
 .PHONY: race
 race: ## race detector on everything concurrent
+	$(TESTENV) true
 	$(BY_TWO) race-verify race-engine race-snapshot race-sqlite race-server race-s3 race-postgres
 
 .PHONY: race-verify race-engine race-snapshot race-sqlite race-server race-s3 race-postgres
