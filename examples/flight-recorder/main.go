@@ -125,7 +125,8 @@ func record(ctx context.Context, o options, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "records of the last %v are kept in memory; %d errors within %v write them to %s\n", o.keep, o.errors, o.span, sinks.Redact(o.place))
 	log := slog.New(newHandler(r, slog.NewTextHandler(out, nil)))
-	err = errors.Join(serve(ctx, log, o.requests, o.failing), r.close())
+	serve(ctx, log, o.requests, o.failing)
+	err = r.close()
 	st := r.saver.Stats()
 	fmt.Fprintf(out, "%d records, %d recordings, %d bytes written\n", r.store.Ledger().Appended, st.Snapshots, st.Bytes)
 	return err

@@ -47,7 +47,7 @@ type entry struct {
 	line   string // the record as JSON instead, if it was read from a recording
 }
 
-func recordings(o recorderOptions) snapshot.Options[entry] {
+func recordings() snapshot.Options[entry] {
 	return snapshot.Options[entry]{
 		Codec: codec{}, Compression: snapshot.Zstd, Keep: 10,
 		Manual: true, NoFinal: true, // nothing is written without a burst
@@ -62,7 +62,7 @@ func openRecorder(ctx context.Context, o recorderOptions) (*recorder, error) {
 	if r.blobs, err = sinks.OpenBlobs(ctx, o.place); err != nil {
 		return nil, err
 	}
-	r.saver, err = snapshot.Open(ctx, r.blobs, core.Options[entry]{Capacity: o.most, MaxAge: o.keep, Arrival: true}, recordings(o))
+	r.saver, err = snapshot.Open(ctx, r.blobs, core.Options[entry]{Capacity: o.most, MaxAge: o.keep, Arrival: true}, recordings())
 	if err != nil {
 		return nil, errors.Join(err, r.blobs.Close())
 	}
