@@ -52,7 +52,7 @@ test-postgres:
 	$(TESTENV) $(GOTEST) ./storage-postgres/...
 
 .PHONY: check
-check: fmt vet modcheck lint ## everything that judges the code without running it
+check: fmt vet modcheck docscheck lint ## everything that judges the code without running it
 
 .PHONY: ci
 ci: ## what the build machine runs

@@ -24,7 +24,7 @@ var good = map[string]string{
 	"docs/README.md":              "[go](go.md) [commands](sh.md) [guarantees](guarantees.md) [operations](operations.md#a-heading-with-code-of-2)\n",
 	"docs/go.md":                  goPage,
 	"docs/sh.md":                  shellPage,
-	"docs/guarantees.md":          "| promise | test |\n|---|---|\n| order | ~TestOrder~ in ~core~, ~FuzzOrder/seed~, ~TestOrd…~ |\n| all | ~make test~ |\n",
+	"docs/guarantees.md":          "Tests are in ~server~.\n\n## Order\n\nThese are in ~core~.\n\n| promise | test |\n|---|---|\n| order | ~TestOrder~ in ~core~, ~FuzzOrder/seed~, ~TestOrd…~ |\n| all | ~make test~ |\n",
 	"docs/operations.md":          "## A heading with ~code~, of 2\n\n| ~ephemera_a_total~ | a |\n| ~ephemera_b_seconds~ | b, as ~ephemera_b_seconds_bucket~ |\n",
 	dashboard:                     `{"expr": "rate(ephemera_b_seconds_count[1m]) + ephemera_a_total"}`,
 	"docs/x.yml":                  "a: 1\n",
@@ -32,7 +32,7 @@ var good = map[string]string{
 }
 
 const many = `	if len(os.Args) > 2 {
-		println("usage: many go [flags]\n  -o, --deep=N  deep")
+		println("usage: many [flags] go\n  -o, --deep=N  deep")
 		return
 	}
 	println("Usage: many\n\nCommands:\n  go         Go.\n  go back    Return.\n\nFlags:\n  --help")
@@ -174,6 +174,7 @@ var mistakes = []mistake{
 	{"docs/sh.md", "~many stay --deep=1~", "many has no command stay"},
 	{"docs/sh.md", "~~~\nout/many go --shallow1\n~~~", "many has no flag --shallow1"},
 	{"docs/guarantees.md", "\n| promise | test |\n|---|---|\n| more | some day |", "a promise without a test"},
+	{"docs/guarantees.md", "\n## Other\n\n| promise | test |\n|---|---|\n| more | ~FuzzOrder~ |", "FuzzOrder is in none of server"},
 	{"docs/operations.md", "~ephemera_none~", "names ephemera_none, which the server does not show"},
 }
 

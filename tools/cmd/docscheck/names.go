@@ -6,13 +6,10 @@ import (
 	"strings"
 )
 
-const guarantees = "docs/guarantees.md"
-
 var (
 	testSpan = regexp.MustCompile("`(?:[\\w/-]+\\.)?((?:Test|Fuzz)[A-Z0-9_]\\w*)(…|\\*)?(?:/[^`]*)?`")
 	// A test and the folder that the page says it is in.
 	testIn = regexp.MustCompile("`((?:Test|Fuzz|Benchmark|Example)\\w*)(?:/[^`]*)?` in `([\\w./-]+)`")
-	proof  = regexp.MustCompile("`(?:Test|Fuzz|make |go run |go test )")
 )
 
 // checkTests wants every test that a page names, in the folder that it gives.
@@ -53,32 +50,4 @@ func (c *checker) declares(folder, name string, prefix bool) bool {
 		}
 	}
 	return false
-}
-
-// checkGuarantees wants every promise to name what would fail without it.
-func (c *checker) checkGuarantees() {
-	p := c.pages[guarantees]
-	if p == nil {
-		c.problem(guarantees, 0, "is missing")
-		return
-	}
-	rows, inTable := 0, false
-	for _, line := range p.prose {
-		row := strings.HasPrefix(line.text, "|")
-		switch {
-		case !row:
-			inTable = false
-		case strings.HasPrefix(line.text, "| promise |"):
-			inTable = true
-		case inTable && !strings.HasPrefix(line.text, "|---"):
-			rows++
-			cells := strings.Split(strings.Trim(line.text, "| "), " | ")
-			if len(cells) < 2 || !proof.MatchString(cells[len(cells)-1]) {
-				c.problem(guarantees, line.line, "a promise without a test")
-			}
-		}
-	}
-	if rows == 0 {
-		c.problem(guarantees, 0, "promises nothing")
-	}
 }

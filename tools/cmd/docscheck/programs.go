@@ -118,7 +118,7 @@ func commandsIn(help, name string) []string {
 			commands = append(commands, m[1])
 		}
 	}
-	usage := regexp.MustCompile(`(?m)^(?:usage:| {2,}) *` + regexp.QuoteMeta(name) + ` ([a-z]+)\b`)
+	usage := regexp.MustCompile(`(?m)^(?:usage:| {2,}) *` + regexp.QuoteMeta(name) + ` (?:\[[^\]]*\] )*([a-z]+)\b`)
 	for _, m := range usage.FindAllStringSubmatch(help, -1) {
 		if !slices.Contains(commands, m[1]) {
 			commands = append(commands, m[1])

@@ -1,0 +1,95 @@
+package gettingstarted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/ephemera-go/ephemera/core"
+	"github.com/ephemera-go/ephemera/sinks"
+	_ "github.com/ephemera-go/ephemera/sinks/filestore" // file:
+	"github.com/ephemera-go/ephemera/snapshot"
+	"github.com/ephemera-go/ephemera/streams"
+	"github.com/ephemera-go/ephemera/window"
+)
+
+func raise(ctx context.Context, w io.Writer) error {
+	signals, err := window.New(ctx, window.Options{MaxAge: time.Hour})
+	if err != nil {
+		return err
+	}
+	defer signals.Close()
+	if _, err := signals.Raise("order.completed", "order-17"); err != nil { // name, key
+		return err
+	}
+	if _, err := signals.Raise("error:Timeout", "payments"); err != nil {
+		return err
+	}
+	n, err := signals.Count("error:*", time.Minute)
+	recent, err2 := signals.Sense("order.*,error:*") // oldest first
+	fmt.Fprintln(w, n, "error,", len(recent), "signals, the first of", recent[0].Key)
+	return errors.Join(err, err2)
+}
+
+// restart keeps a store at a URL, twice.
+func restart(ctx context.Context, url string, w io.Writer) error {
+	for range 2 {
+		if err := keep(ctx, url, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keep(ctx context.Context, url string, w io.Writer) error {
+	blobs, err := sinks.OpenBlobs(ctx, url) // "file:///var/lib/app/orders"
+	if err != nil {
+		return err
+	}
+	defer blobs.Close()
+	saver, err := snapshot.Open(ctx, blobs, core.Options[Order]{Capacity: 1000}, snapshot.Options[Order]{})
+	if err != nil {
+		return err
+	}
+	return snapshot.Host(ctx, saver, func(ctx context.Context) error { // saves now and then, on SIGTERM and at the end
+		fmt.Fprintln(w, "restored", saver.Report().Events, "orders")
+		_, err := saver.Store().Append(Order{"ada", 12.50, time.Now()})
+		return err
+	})
+}
+
+func overHTTP(ctx context.Context, w io.Writer) error {
+	local, err := streams.Open(streams.Options{})
+	if err != nil {
+		return err
+	}
+	defer local.Close()
+	handler, err := streams.NewHandler(local, streams.HandlerOptions{})
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(http.Handler(handler)) // in a program: http.Server, see docs/http.md
+	defer server.Close()
+	return follow(ctx, server.URL, w)
+}
+
+func follow(ctx context.Context, url string, w io.Writer) error {
+	client, err := streams.NewClient(url, streams.ClientOptions{})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	order := streams.Append{Stream: "orders/eu", Expect: streams.NoStream, Events: []streams.Event{
+		{ID: "o-17", Type: "order.placed", Data: []byte(`{"amount":12.5}`)},
+	}}
+	first, err := client.Append(ctx, order)
+	again, err2 := client.Append(ctx, order) // the same id: stored once
+	fmt.Fprintln(w, "version", first.Last, "duplicate", again.Duplicate)
+	page, err3 := client.Read(ctx, streams.Read{Stream: "orders/eu"})
+	fmt.Fprintln(w, len(page.Events), "event:", string(page.Events[0].Data))
+	return errors.Join(err, err2, err3)
+}
