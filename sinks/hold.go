@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type Lease struct {
 	cause      error // set before lost is closed
 
 	once     sync.Once
+	closed   atomic.Bool
 	closeErr error
 }
 
@@ -51,14 +53,17 @@ func (l *Lease) Generation() uint64 { return l.generation }
 // somebody may have taken over. The holder should stop writing; the store refuses writes once it was taken over.
 func (l *Lease) Lost() <-chan struct{} { return l.lost }
 
-// Err returns why the lease was lost, or nil as long as it is not.
+// Err returns why the lease is not held any more: why it was lost, or ErrClosed after Close; nil as long as it is held.
 func (l *Lease) Err() error {
 	select {
 	case <-l.lost:
 		return l.cause
 	default:
-		return nil
 	}
+	if l.closed.Load() {
+		return fmt.Errorf("sinks: lease given up: %w", ErrClosed)
+	}
+	return nil
 }
 
 // Close stops renewing and releases the lease. Giving up a lease that was lost, or that of a closed store, is no error.
@@ -66,6 +71,7 @@ func (l *Lease) Err() error {
 // the lease is over anyway.
 func (l *Lease) Close() error {
 	l.once.Do(func() {
+		l.closed.Store(true)
 		l.stop()
 		<-l.done
 		// The renewing context is over.

@@ -53,6 +53,14 @@ func TestHoldRenews(t *testing.T) {
 	if err := errors.Join(lease.Close(), lease.Close()); err != nil {
 		t.Error(err)
 	}
+	if err := lease.Err(); !errors.Is(err, sinks.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	select {
+	case <-lease.Lost():
+		t.Error("what its holder gave up counts as lost")
+	default:
+	}
 	if _, err := sinks.Acquire(t.Context(), other, sinks.Claim{Owner: "other"}); err != nil {
 		t.Errorf("acquiring after Close: %v", err)
 	}

@@ -76,7 +76,11 @@ func TestSharedLease(t *testing.T) {
 	fails(t, err, sinks.ErrLeased)
 	must(t, y.Close())
 	must(t, lease.Err())
+	z := open(t, blobs, one(), b)
+	fill(t, z.Store(), 30, 31)
 	must(t, lease.Close())
+	fails(t, z.Save(t.Context()), sinks.ErrClosed) // anybody may hold the place now
+	fails(t, z.Close(), sinks.ErrClosed)
 	names, err := Names(t.Context(), blobs)
 	must(t, err)
 	same(t, "names", names, []string{"a", "b"})
