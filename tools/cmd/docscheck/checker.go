@@ -71,6 +71,8 @@ func (c *checker) checkAll(ctx context.Context) error {
 	c.checkDataFiles()
 	c.checkGuarantees()
 	c.checkFigures()
+	c.checkKeys()
+	c.checkExamples()
 	if err := c.checkGo(ctx, pages); err != nil {
 		return err
 	}

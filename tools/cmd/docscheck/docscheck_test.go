@@ -15,18 +15,23 @@ var good = map[string]string{
 	"core/go.mod": "module github.com/ephemera-go/ephemera/core\n\ngo 1.25.0\n",
 	"core/core.go": "package core\n\n// EPHEMERA_SEED is read.\nfunc F() int { return 1 }\n\nfunc G() {\n\tx := F()\n" +
 		"\tprintln(x)\n}\n",
-	"core/core_test.go":           "//go:build never\n\npackage core\n\nfunc TestOrder() {}\n\nfunc FuzzOrder() {}\n\nfunc BenchmarkOrder() {}\n",
-	"core/cmd/plain/main.go":      "package main\n\nimport \"flag\"\n\nfunc main() {\n\tflag.Bool(\"quick\", false, \"be quick\")\n\tflag.Parse()\n}\n",
-	"core/cmd/many/main.go":       "package main\n\nimport \"os\"\n\nfunc main() {\n" + many + "}\n",
-	"server/web/web.go":           "package web\n\nfunc counterOf(name string) string { return \"ephemera_\" + name }\n\nvar a = counterOf(\"a_total\")\nvar b = opts{Name: \"ephemera_b_seconds\"}\n",
-	"Makefile":                    "BASE ?= HEAD\n\ntest: ## tests\n\techo $(ARGS)\n",
-	"README.md":                   "# Tree\n\n[index](docs/README.md), [the other heading](#tree-1), <https://example.com/x>\n\n## Tree\n",
-	"docs/README.md":              "[go](go.md) [commands](sh.md) [guarantees](guarantees.md) [operations](operations.md#a-heading-with-code-of-2)\n",
-	"docs/go.md":                  goPage,
-	"docs/sh.md":                  shellPage,
-	"docs/guarantees.md":          "Tests are in ~server~.\n\n## Order\n\nThese are in ~core~.\n\n| promise | test |\n|---|---|\n| order | ~TestOrder~ in ~core~, ~FuzzOrder/seed~, ~TestOrd…~ |\n| all | ~make test~ |\n",
-	"docs/operations.md":          "## A heading with ~code~, of 2\n\n| ~ephemera_a_total~ | a |\n| ~ephemera_b_seconds~ | b, as ~ephemera_b_seconds_bucket~ |\n",
-	dashboard:                     `{"expr": "rate(ephemera_b_seconds_count[1m]) + ephemera_a_total"}`,
+	"core/core_test.go":      "//go:build never\n\npackage core\n\nfunc TestOrder() {}\n\nfunc FuzzOrder() {}\n\nfunc BenchmarkOrder() {}\n",
+	"core/cmd/plain/main.go": "package main\n\nimport \"flag\"\n\nfunc main() {\n\tflag.Bool(\"quick\", false, \"be quick\")\n\tflag.Parse()\n}\n",
+	"core/cmd/many/main.go":  "package main\n\nimport \"os\"\n\nfunc main() {\n" + many + "}\n",
+	"server/web/web.go":      "package web\n\nfunc counterOf(name string) string { return \"ephemera_\" + name }\n\nvar a = counterOf(\"a_total\")\nvar b = opts{Name: \"ephemera_b_seconds\"}\n",
+	"Makefile":               "BASE ?= HEAD\n\ntest: ## tests\n\techo $(ARGS)\n",
+	"README.md":              "# Tree\n\n[index](docs/README.md), [the other heading](#tree-1), <https://example.com/x>\n\n## Tree\n",
+	"docs/README.md":         "[go](go.md) [commands](sh.md) [guarantees](guarantees.md) [operations](operations.md#a-heading-with-code-of-2) [urls](urls.md)\n",
+	"docs/go.md":             goPage,
+	"docs/sh.md":             shellPage,
+	"docs/guarantees.md":     "Tests are in ~server~.\n\n## Order\n\nThese are in ~core~.\n\n| promise | test |\n|---|---|\n| order | ~TestOrder~ in ~core~, ~FuzzOrder/seed~, ~TestOrd…~ |\n| all | ~make test~ |\n",
+	"docs/operations.md":     "## A heading with ~code~, of 2\n\n| ~ephemera_a_total~ | a |\n| ~ephemera_b_seconds~ | b, as ~ephemera_b_seconds_bucket~ |\n",
+	dashboard:                `{"expr": "rate(ephemera_b_seconds_count[1m]) + ephemera_a_total"}`,
+	"docs/urls.md":           "| key | for |\n|---|---|\n| ~e_size~, ~a~, ~b~ | x |\n\n| ~other~ | table |\n",
+	"driver/urls.go": "package driver\n\nconst prefix = \"e_\"\n\nvar passed = []string{\"a\", \"b\"}\n\nfunc parse() {\n\tp := sinks.NewParams()\n" +
+		"\tp.Size(prefix + \"size\")\n\tfor _, key := range passed {\n\t\tp.String(key)\n\t}\n}\n",
+	"examples/README.md":          "# Examples\n\n## tour\n",
+	"examples/tour/README.md":     "# tour\n",
 	"docs/x.yml":                  "a: 1\n",
 	"core/testdata/not-a-page.md": "[dead](link)\n",
 }
@@ -120,7 +125,7 @@ func check(t *testing.T, root string) (int, string, string) {
 func TestGoodTree(t *testing.T) {
 	t.Parallel()
 	code, out, errs := check(t, write(t, good))
-	if code != 0 || out != "docscheck: 6 pages, 5 Go blocks, 11 commands: ok\n" {
+	if code != 0 || out != "docscheck: 9 pages, 5 Go blocks, 11 commands: ok\n" {
 		t.Fatalf("exit %d:\n%s%s", code, out, errs)
 	}
 }
@@ -221,6 +226,10 @@ var brokenTrees = []broken{
 		map[string]string{"server/web/c.go": "package web\n\nvar c = counterOf(\"c\")\n"},
 		"docs/operations.md: has no row for ephemera_c",
 	},
+	{"key without row", map[string]string{"driver/more.go": "package driver\n\nfunc f() { sinks.NewParams().Bool(\"new\") }\n"}, "docs/urls.md: does not explain new, which driver reads"},
+	{"row without key", map[string]string{"driver/urls.go": "package driver\n\nfunc f() { sinks.NewParams().Bool(\"a\") }\n"}, "docs/urls.md:3: explains b, which no driver reads"},
+	{"no urls", map[string]string{"docs/urls.md": ""}, "docs/urls.md: is missing"},
+	{"example that nobody finds", map[string]string{"examples/more/README.md": "# more\n"}, "examples/README.md: has no heading more"},
 	{"no dashboard", map[string]string{dashboard: ""}, dashboard + ": open"},
 	{"dashboard draws others", map[string]string{dashboard: `{"expr": "ephemera_c"}`}, dashboard + ": draws ephemera_c"},
 	{"dashboard draws nothing", map[string]string{dashboard: `{}`}, dashboard + ": draws no metric"},

@@ -12,6 +12,7 @@ import (
 const (
 	maxReadmeLines = 150
 	index          = "docs/README.md"
+	examples       = "examples/README.md"
 )
 
 var lineAnchor = regexp.MustCompile(`^L\d+(-L\d+)?$`)
@@ -79,6 +80,31 @@ func (c *checker) checkIndex() {
 	for _, target := range c.tree.pages {
 		if strings.HasPrefix(target, "docs/") && !linked[target] {
 			c.problem(index, 0, "does not link %s", target)
+		}
+	}
+}
+
+// checkExamples wants every example to be found.
+func (c *checker) checkExamples() {
+	p := c.pages[examples]
+	if p == nil {
+		return
+	}
+	names := map[string]bool{}
+	add := func(file string) {
+		if parts := strings.Split(file, "/"); len(parts) == 3 && parts[0] == "examples" {
+			names[parts[1]] = true
+		}
+	}
+	for _, page := range c.tree.pages {
+		add(page)
+	}
+	for _, dir := range c.tree.mains {
+		add(dir + "/main.go")
+	}
+	for name := range names {
+		if !p.anchors[name] {
+			c.problem(examples, 0, "has no heading %s", name)
 		}
 	}
 }

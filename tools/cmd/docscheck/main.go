@@ -25,6 +25,8 @@ Checks every Markdown file outside of testdata, out and hidden folders:
   names        tests, flags and EPHEMERA_ variables in code spans exist; a test that a page says is in a folder is there
   guarantees   every promise in docs/guarantees.md names a test or a command
   figures      docs/operations.md describes every metric of the server and no other; the Grafana dashboard uses no other
+  urls         docs/urls.md explains every key that a driver reads, and no other
+  examples     examples/README.md has a heading for every folder beside it that has a README or a program
   size         README files have at most 150 lines; docs/README.md links every page in its folder
 
 Exit status: 0 all is well, 1 problems were found (all are listed), 2 wrong usage or an unreadable tree.

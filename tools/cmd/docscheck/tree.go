@@ -25,6 +25,7 @@ type tree struct {
 	targets   map[string]bool     // of make
 	variables map[string]bool     // EPHEMERA_ variables, and those of make
 	sources   metricSources
+	keys      map[string][]string // folder of a driver to the query keys that it reads
 }
 
 var (
@@ -38,6 +39,7 @@ func readTree(root string) (*tree, error) {
 	t := &tree{
 		tests: map[string][]string{}, folders: map[string]bool{}, mains: map[string]string{},
 		metrics: map[string]bool{}, targets: map[string]bool{}, variables: map[string]bool{},
+		keys:    map[string][]string{},
 		sources: metricSources{prefixers: map[string]bool{}, calls: map[string][]string{}},
 	}
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
@@ -133,8 +135,14 @@ func (t *tree) addGo(file, rel string) error {
 			t.tests[dir] = append(t.tests[dir], fn.Name.Name)
 		}
 	}
-	if strings.HasPrefix(rel, "server/") && !strings.HasSuffix(rel, "_test.go") {
+	if strings.HasSuffix(rel, "_test.go") {
+		return nil
+	}
+	if strings.HasPrefix(rel, "server/") {
 		t.addMetrics(parsed)
+	}
+	if dir != "sinks" {
+		t.addKeys(dir, parsed)
 	}
 	return nil
 }
