@@ -10,22 +10,15 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
 
 	"github.com/ephemera-go/ephemera/tools/internal/modset"
+	"github.com/ephemera-go/ephemera/tools/internal/staging"
 )
-
-func (s *stage) readMod(m modset.Module) (*modfile.File, error) {
-	name := filepath.Join(s.tree, m.Dir, "go.mod")
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return modfile.Parse(m.Dir+"/go.mod", data, nil)
-}
 
 // tidyModule sets the sibling versions, tidies, and records what tidying changed beside them.
 func (s *stage) tidyModule(ctx context.Context, m modset.Module) error {
-	original, err := s.readMod(m)
+	original, err := staging.ReadMod(s.tree, m)
 	if err != nil {
 		return err
 	}
@@ -59,7 +52,7 @@ func (s *stage) tidyModule(ctx context.Context, m modset.Module) error {
 
 // setSiblings rewrites the staged go.mod with the versions that the function gives for sibling modules.
 func (s *stage) setSiblings(m modset.Module, version func(path string) string) (string, error) {
-	f, err := s.readMod(m)
+	f, err := staging.ReadMod(s.tree, m)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +67,20 @@ func (s *stage) setSiblings(m modset.Module, version func(path string) string) (
 	if err != nil {
 		return "", err
 	}
-	return string(text), writeFile(filepath.Join(s.tree, m.Dir, "go.mod"), text, 0o644)
+	return string(text), staging.WriteFile(filepath.Join(s.tree, m.Dir, "go.mod"), text, 0o644)
+}
+
+// siblingSums returns the lines of the go.sum of the checkout about siblings at the versions that it requires.
+func (s *stage) siblingSums(m modset.Module, had map[string]string) ([]string, error) {
+	return readLines(filepath.Join(s.root, m.Dir, "go.sum"), func(line string) bool {
+		fields := strings.Fields(line)
+		return len(fields) == 3 && had[fields[0]] == strings.TrimSuffix(fields[1], "/go.mod") && s.isSibling(fields[0])
+	})
+}
+
+func (s *stage) isSibling(path string) bool {
+	_, ok := s.set.Sibling(path)
+	return ok
 }
 
 // dropSiblingSums removes sums of siblings: they belong to other versions than the staged ones.
@@ -83,12 +89,20 @@ func (s *stage) dropSiblingSums(m modset.Module) ([]string, error) {
 	if err != nil || lines == nil {
 		return lines, err
 	}
-	return lines, writeFile(filepath.Join(s.tree, m.Dir, "go.sum"), []byte(joinLines(lines)), 0o644)
+	return lines, staging.WriteFile(filepath.Join(s.tree, m.Dir, "go.sum"), []byte(joinLines(lines)), 0o644)
 }
 
 // readSum returns the lines of the staged go.sum that are not about siblings.
 func (s *stage) readSum(m modset.Module) ([]string, error) {
-	data, err := os.ReadFile(filepath.Join(s.tree, m.Dir, "go.sum"))
+	return readLines(filepath.Join(s.tree, m.Dir, "go.sum"), func(line string) bool {
+		path, _, _ := strings.Cut(line, " ")
+		return !s.isSibling(path)
+	})
+}
+
+// readLines returns the lines that count of a file that need not exist.
+func readLines(name string, counts func(line string) bool) ([]string, error) {
+	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -97,9 +111,8 @@ func (s *stage) readSum(m modset.Module) ([]string, error) {
 	}
 	var lines []string
 	for line := range strings.Lines(string(data)) {
-		path, _, _ := strings.Cut(line, " ")
-		if _, ok := s.set.Sibling(path); !ok {
-			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		if line = strings.TrimSuffix(line, "\n"); counts(line) {
+			lines = append(lines, line)
 		}
 	}
 	return lines, nil
@@ -123,11 +136,35 @@ func (s *stage) writeTidied(m modset.Module, original *modfile.File, sum []strin
 	if _, err := s.setSiblings(m, func(string) string { return s.version }); err != nil {
 		return err
 	}
-	dir := filepath.Join(s.tidy, m.Dir)
-	if err := writeFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil || len(sum) == 0 {
+	siblings, err := s.siblingSums(m, had)
+	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "go.sum"), []byte(joinLines(sum)), 0o644)
+	sum = sortSums(append(sum, siblings...))
+	dir := filepath.Join(s.tidy, m.Dir)
+	if err := staging.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil || len(sum) == 0 {
+		return err
+	}
+	return staging.WriteFile(filepath.Join(dir, "go.sum"), []byte(joinLines(sum)), 0o644)
+}
+
+// sortSums puts lines of a go.sum into the order of the go command.
+func sortSums(lines []string) []string {
+	var mods []module.Version
+	text := map[module.Version]string{}
+	for _, line := range lines {
+		if fields := strings.Fields(line); len(fields) == 3 {
+			mod := module.Version{Path: fields[0], Version: fields[1]}
+			mods = append(mods, mod)
+			text[mod] = line
+		}
+	}
+	module.Sort(mods)
+	sorted := make([]string, len(mods))
+	for i, mod := range mods {
+		sorted[i] = text[mod]
+	}
+	return sorted
 }
 
 func joinLines(lines []string) string {

@@ -22,28 +22,15 @@ func (s *stage) moduleOf(folder string) (modset.Module, error) {
 	return modset.Module{}, fmt.Errorf("%w: %s is in no module of %s", errUsage, folder, modset.File)
 }
 
-// program installs a command as a stranger does, by its path and version, and lets another command use it.
-func (s *stage) program(ctx context.Context, temp string) error {
+// program installs a command as a stranger does and lets another command use it.
+func (s *stage) program(ctx context.Context) error {
 	m, err := s.moduleOf(s.install)
 	if err != nil {
 		return err
 	}
-	bin, empty := filepath.Join(temp, "bin"), filepath.Join(temp, "empty")
-	if err := os.MkdirAll(empty, 0o755); err != nil {
-		return err
-	}
-	name := modset.Prefix + "/" + s.install + "@" + s.version
-	install := s.command(ctx, empty, "install", name)
-	install.Env = append(install.Env, "GOBIN="+bin)
-	fmt.Fprintf(s.log, "rehearse: go install %s: ", name)
-	if out, err := install.CombinedOutput(); err != nil {
-		fmt.Fprintln(s.log, "FAILED")
-		s.problem(m, "go install %s: %v\n%s", name, err, indent(string(out)))
+	bin := filepath.Join(s.temp, "bin")
+	if !s.installTo(ctx, m, s.install, bin) || s.then == "" {
 		return ctx.Err()
-	}
-	fmt.Fprintln(s.log, "ok")
-	if s.then == "" {
-		return nil
 	}
 	then := exec.CommandContext(ctx, "sh", "-c", s.then)
 	then.Dir, then.Stdout, then.Stderr = s.root, s.log, s.log
@@ -52,4 +39,18 @@ func (s *stage) program(ctx context.Context, temp string) error {
 		s.problem(m, "%s: %v", s.then, err)
 	}
 	return ctx.Err()
+}
+
+// installTo installs the command in a folder of the tree by its path and version, outside of any module.
+func (s *stage) installTo(ctx context.Context, m modset.Module, folder, bin string) bool {
+	name := modset.Prefix + "/" + folder + "@" + s.version
+	install := s.command(ctx, s.temp, "install", name)
+	install.Env = append(install.Env, "GOBIN="+bin)
+	if out, err := install.CombinedOutput(); err != nil {
+		s.say("go install %s: FAILED", name)
+		s.problem(m, "go install %s: %v\n%s", name, err, indent(string(out)))
+		return false
+	}
+	s.say("go install %s: ok", name)
+	return true
 }

@@ -13,20 +13,23 @@ import (
 )
 
 const usage = `usage: rehearse [-C dir] [-head] [-test] [-keep] [module ...]
-       rehearse [-C dir] [-head] -consume module
+       rehearse [-C dir] [-head] -consume [module ...]
        rehearse [-C dir] [-head] -install folder [-then command]
        rehearse [-C dir] [-head] -tidy dir
 
 Copies the tracked files to a temporary folder (untracked files never count: git add them first), sets what the modules
 require of each other to a version made from that content, and then, in dependency order and with GOWORK=off, for each
-module: go mod tidy (which must change nothing else), go build, go vet and, with -test, go test -short; then it packs the
-module for those that follow. Modules that the named ones need are rehearsed too; none named means all.
+module: go mod tidy (which must change nothing else), go build and go vet; then it packs the module for those that follow.
+With -test it also runs go test -short in the released modules, two at a time; nobody gets the others outside of the
+workspace. Modules that the named ones need are rehearsed too; none named means all.
 
-With -consume it then writes a program of another module that imports only the named module, which must be standard
-library only, builds it, and proves that nothing else came along. With -install it installs the program in that folder by path
-and version, as go install does for users, and runs the command of -then in the root, with the program in its PATH and the
-environment of a stranger. With -tidy it writes the tidied go.mod and go.sum of each
-module below a folder, at the sibling versions they have now; 'make tidy' copies them into the checkout.
+With -consume it makes, for each of the released modules, a module of a user that requires that one alone, builds and
+runs the user's program, and compares the modules that the binary records with the list beside the program, below
+tools/cmd/rehearse/testdata/consumers. A module that may use the standard library only must leave the user's module graph
+alone too. With -install it installs the program in that folder by path and version, as go install does for users, and
+runs the command of -then in the root, with the program in its PATH and the environment of a stranger. With -tidy it writes
+the tidied go.mod and go.sum of each module below a folder, at the sibling versions they have now; 'make tidy' copies them
+into the checkout.
 
   rehearse                 all modules, without their tests
   rehearse -test core      module core, with its tests
@@ -43,7 +46,7 @@ type config struct {
 	head    bool
 	test    bool
 	keep    bool
-	consume string
+	consume bool
 	install string
 	then    string
 	tidy    string
@@ -66,9 +69,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.StringVar(&c.root, "C", ".", "the `root` of the repository")
 	flags.BoolVar(&c.head, "head", false, "rehearse the last commit, not the tracked files as they are now")
-	flags.BoolVar(&c.test, "test", false, "also run go test -short in every module")
+	flags.BoolVar(&c.test, "test", false, "also run go test -short in the released modules")
 	flags.BoolVar(&c.keep, "keep", false, "keep the temporary folder and print its name")
-	flags.StringVar(&c.consume, "consume", "", "prove that a user of this `module` gets nothing else")
+	flags.BoolVar(&c.consume, "consume", false, "prove what a user of each module gets, and nothing else")
 	flags.StringVar(&c.install, "install", "", "go install the program in this `folder`")
 	flags.StringVar(&c.then, "then", "", "`command` that uses the installed program")
 	flags.StringVar(&c.tidy, "tidy", "", "write tidied go.mod and go.sum files below this `folder`, check nothing")

@@ -8,9 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/ephemera-go/ephemera/tools/internal/staging"
 )
 
-const corePath = "github.com/ephemera-go/ephemera/core"
+const (
+	corePath = "github.com/ephemera-go/ephemera/core"
+	midPath  = "github.com/ephemera-go/ephemera/mid"
+)
 
 // good is a tree of two modules that use each other as ours do before the first tag.
 var good = map[string]string{
@@ -21,6 +28,11 @@ var good = map[string]string{
 	"core/core_test.go": "package core\n\nimport \"testing\"\n\nfunc TestF(t *testing.T) {\n\tif F() != 1 {\n\t\tt.Fail()\n\t}\n}\n",
 	"mid/go.mod":        "module github.com/ephemera-go/ephemera/mid\n\ngo 1.25.0\n\nrequire " + corePath + " v0.1.0\n",
 	"mid/mid.go":        "package mid\n\nimport \"" + corePath + "\"\n\nfunc G() int { return core.F() }\n",
+
+	consumersDir + "/core/main.go":     "package main\n\nimport \"" + corePath + "\"\n\nfunc main() { core.F() }\n",
+	consumersDir + "/core/modules.txt": corePath + "\n",
+	consumersDir + "/mid/main.go":      "package main\n\nimport \"" + midPath + "\"\n\nfunc main() { mid.G() }\n",
+	consumersDir + "/mid/modules.txt":  "# what a user of mid gets\n" + corePath + "\n" + midPath + "\n",
 }
 
 // repo writes a tree and lets git track it.
@@ -42,7 +54,7 @@ func repo(t *testing.T, changes map[string]string) string {
 func put(t *testing.T, root string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
-		if err := writeFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+		if err := staging.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,7 +86,7 @@ func expect(t *testing.T, root string, code int, want string, args ...string) {
 func TestGoodTreeStaysUntouched(t *testing.T) {
 	root := repo(t, map[string]string{"mid/go.sum": corePath + " v0.1.0 h1:stale=\n"})
 	code, out := tool(t, root, "-test")
-	if code != 0 || !strings.Contains(out, "core: tidy build vet test ok") || !strings.Contains(out, "mid: tidy build vet test ok") {
+	if code != 0 || !strings.Contains(out, "core: test ok") || !strings.Contains(out, "mid: tidy build vet ok") {
 		t.Fatalf("exit %d:\n%s", code, out)
 	}
 	if strings.Index(out, "core: ") > strings.Index(out, "mid: ") {
@@ -144,20 +156,63 @@ func TestHead(t *testing.T) {
 	expect(t, root, 0, "core: tidy build vet ok", "-head", "core")
 }
 
+// Nobody gets a module that is not released, so its tests need not pass there.
+func TestOnlyReleasedModulesAreTested(t *testing.T) {
+	root := repo(t, map[string]string{
+		"modules.txt":     "core engine yes -\nmid - no core\n",
+		"mid/mid_test.go": "package mid\n\nimport \"testing\"\n\nfunc TestG(t *testing.T) { t.Fatal() }\n",
+	})
+	code, out := tool(t, root, "-test")
+	if code != 0 || !strings.Contains(out, "core: test ok") || strings.Contains(out, "mid: test") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
 func TestConsume(t *testing.T) {
 	root := repo(t, nil)
-	expect(t, root, 0, "gets core and nothing else: ok", "-consume", "core")
-	expect(t, root, 2, "mid may import core", "-consume", "mid")
+	expect(t, root, 0, "a user of mid: ok, gets 2 modules", "-consume")
+	expect(t, root, 0, "a user of core: ok, gets 1 modules", "-consume", "core")
 	expect(t, root, 2, "none is not in modules.txt", "-consume", "none")
+	expect(t, repo(t, map[string]string{consumersDir + "/mid/modules.txt": corePath + "\n"}), 1,
+		"mid: consumer: go version -m lists other modules than expected:\n\t+ "+midPath, "-consume", "mid")
+	expect(t, repo(t, map[string]string{consumersDir + "/core/main.go": "package main\n\nfunc main() { panic(1) }\n"}), 1,
+		"core: consumer: consumer: exit status 2", "-consume", "core")
+	expect(t, repo(t, map[string]string{"modules.txt": "core e yes -\nmid e yes core\nnew e yes -\n", "new/go.mod": "module x/new\n\ngo 1.25.0\n"}), 1,
+		"new: no modules.txt below "+consumersDir+"/new", "-consume")
+	expect(t, repo(t, map[string]string{"mid/mid.go": "package mid\n"}), 1, "mid: consumer: go build", "-consume", "mid")
+}
 
+// A module that begins to use another one is noticed by what its users get, also if nothing else in the tree minds.
+func TestConsumeNoticesDependencies(t *testing.T) {
 	heavy := repo(t, map[string]string{
-		"core/go.mod":  good["core/go.mod"] + "\nrequire github.com/ephemera-go/ephemera/mid v0.1.0\n",
-		"core/core.go": "package core\n\nimport _ \"github.com/ephemera-go/ephemera/mid\"\n",
-		"mid/go.mod":   "module github.com/ephemera-go/ephemera/mid\n\ngo 1.25.0\n",
+		"core/go.mod":  good["core/go.mod"] + "\nrequire " + midPath + " v0.1.0\n",
+		"core/core.go": "package core\n\nimport _ \"" + midPath + "\"\n\nfunc F() {}\n",
+		"mid/go.mod":   "module " + midPath + "\n\ngo 1.25.0\n",
 		"mid/mid.go":   "package mid\n",
 	})
-	for _, what := range []string{"go list -m all", "modules of go list -deps", "go version -m"} {
-		expect(t, heavy, 1, "core: consumer: "+what+" gives [", "-consume", "core")
+	for _, what := range []string{"go list -m all", "go version -m"} {
+		expect(t, heavy, 1, "core: consumer: "+what+" lists other modules than expected:\n\t+ "+midPath, "-consume", "core")
+	}
+	light := repo(t, map[string]string{
+		"mid/go.mod": "module " + midPath + "\n\ngo 1.25.0\n", "mid/mid.go": "package mid\n\nfunc G() {}\n",
+	})
+	expect(t, light, 1, "mid: consumer: go version -m lists other modules than expected:\n\t- "+corePath, "-consume", "mid")
+}
+
+// The module cache is the user's, and nothing of ours stays in it.
+func TestNothingStaysInTheModuleCache(t *testing.T) {
+	root := repo(t, nil)
+	_, out := tool(t, root, "-consume", "core")
+	_, version, _ := strings.Cut(out, " modules at ")
+	version, _, _ = strings.Cut(version, "\n")
+	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	if err != nil || !strings.HasPrefix(version, "v0.1.0-rehearse.") {
+		t.Fatalf("%v, version %q in:\n%s", err, version, out)
+	}
+	left, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(cache)), "github.com/ephemera-go/ephemera/*@"+version))
+	downloads, err2 := filepath.Glob(filepath.Join(strings.TrimSpace(string(cache)), "cache/download/github.com/ephemera-go/ephemera/*/@v/"+version+"*"))
+	if err != nil || err2 != nil || len(left)+len(downloads) > 0 {
+		t.Errorf("left: %v %v, %v %v", left, downloads, err, err2)
 	}
 }
 
@@ -173,6 +228,16 @@ func TestInstall(t *testing.T) {
 	expect(t, root, 1, "mid: exit 3: exit status 3", "-install", "mid/cmd/hello", "-then", "exit 3")
 	expect(t, root, 1, "mid: go install", "-install", "mid/cmd/none")
 	expect(t, root, 2, "far/cmd/hello is in no module", "-install", "far/cmd/hello")
+}
+
+// Sums of siblings that are out stay; those of other versions go.
+func TestTidyKeepsSumsOfTags(t *testing.T) {
+	sums := corePath + " v0.1.0 h1:one=\n" + corePath + " v0.1.0/go.mod h1:two=\n"
+	root, dir := repo(t, map[string]string{"mid/go.sum": corePath + " v0.0.9 h1:old=\n" + sums}), t.TempDir()
+	expect(t, root, 0, "mid: tidy ok", "-tidy", dir)
+	if got, err := os.ReadFile(filepath.Join(dir, "mid/go.sum")); err != nil || string(got) != sums {
+		t.Errorf("%v, mid/go.sum:\n%s\nwant:\n%s", err, got, sums)
+	}
 }
 
 func TestTidyWritesBeside(t *testing.T) {
@@ -215,6 +280,27 @@ func TestInterrupt(t *testing.T) {
 	if code := run(ctx, []string{"-C", root}, &stdout, &stderr); code == 0 {
 		t.Errorf("an interrupted rehearsal reports success:\n%s%s", stdout.String(), stderr.String())
 	}
+}
+
+// Two rehearsals of one tree at a time do not take each other's modules away.
+func TestClaims(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a": t.Name() + dir})
+	first, release, err := claimVersion(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, release2, err := claimVersion(dir)
+	if err != nil || second == first || semver.Canonical(second) != second {
+		t.Errorf("versions %s and %s, %v", first, second, err)
+	}
+	release2()
+	release()
+	third, release, err := claimVersion(dir)
+	if err != nil || third != first {
+		t.Errorf("version %s after %s is free again, %v", third, first, err)
+	}
+	release()
 }
 
 func TestVersionFollowsContent(t *testing.T) {

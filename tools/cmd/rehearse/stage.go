@@ -5,30 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ephemera-go/ephemera/tools/internal/modset"
+	"github.com/ephemera-go/ephemera/tools/internal/staging"
 )
+
+// together is how many modules are tested at once: their tests wait for disks and child processes more than they compute.
+const together = 2
 
 // stage is one rehearsal: a copy of the tree, the proxy that its modules go to, and what went wrong.
 type stage struct {
 	config
+	temp    string
+	tree    string
+	proxy   staging.Proxy
+	version string
+	set     modset.Set
+	env     []string
+
+	mu       sync.Mutex // for what follows, when modules are tested
 	log      io.Writer
-	tree     string
-	proxy    string
-	version  string
-	set      modset.Set
-	env      []string
 	problems []string
 }
 
-func rehearse(ctx context.Context, c config, log io.Writer) ([]string, error) {
+func rehearse(ctx context.Context, c config, log io.Writer) (problems []string, err error) {
 	temp, err := os.MkdirTemp("", "rehearse")
 	if err != nil {
 		return nil, err
@@ -38,181 +45,144 @@ func rehearse(ctx context.Context, c config, log io.Writer) ([]string, error) {
 	} else {
 		defer os.RemoveAll(temp)
 	}
-	s := &stage{config: c, log: log, tree: filepath.Join(temp, "tree"), proxy: filepath.Join(temp, "proxy")}
-	if err := s.prepare(ctx, temp); err != nil {
+	s := &stage{config: c, log: log, temp: temp, tree: filepath.Join(temp, "tree"), proxy: staging.Proxy(filepath.Join(temp, "proxy"))}
+	if err := s.copyTree(ctx); err != nil {
 		return nil, err
 	}
-	order, err := s.order()
+	version, release, err := claimVersion(s.tree)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(log, "rehearse: %d modules at %s\n", len(order), s.version)
-	for _, m := range order {
-		if err := s.module(ctx, m); err != nil {
-			return nil, err
-		}
+	s.version = version
+	defer release()
+	defer func() { err = errors.Join(err, s.forget(ctx)) }()
+	order, err := s.prepare(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if c.consume != "" {
-		err = s.consumer(ctx, filepath.Join(temp, "consumer"))
+	s.say("%d modules at %s", len(order), s.version)
+	if err := s.modules(ctx, order); err != nil {
+		return nil, err
 	}
-	if c.install != "" && len(s.problems) == 0 && err == nil {
-		err = s.program(ctx, temp)
+	switch {
+	case c.consume:
+		err = s.consumers(ctx, order)
+	case c.install != "" && len(s.problems) == 0:
+		err = s.program(ctx)
 	}
 	return s.problems, err
 }
 
-func (s *stage) prepare(ctx context.Context, temp string) error {
-	if err := export(ctx, s.root, s.tree, s.head); err != nil {
-		return err
+func (s *stage) copyTree(ctx context.Context) error {
+	export := staging.Export
+	if s.head {
+		export = func(ctx context.Context, root, dir string) error {
+			return staging.ExportRevision(ctx, root, "HEAD", dir)
+		}
+	}
+	if err := export(ctx, s.root, s.tree); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	var err error
 	if s.set, err = modset.Load(s.tree); err != nil {
 		return fmt.Errorf("%w: %w (only tracked files count: git add them first)", errUsage, err)
 	}
-	if m, ok := s.set.Find(s.consume); ok && !m.StdOnly() {
-		return fmt.Errorf("%w: -consume wants a module that imports only the standard library, and %s may import %s",
-			errUsage, m.Dir, strings.Join(m.Allowed, ", "))
-	}
-	if s.version, err = treeVersion(s.tree); err != nil {
-		return err
-	}
-	s.env, err = environment(ctx, s.proxy, filepath.Join(temp, "modcache"))
-	return err
+	return nil
 }
 
-// environment makes the go command take our modules from the staged proxy and all others from the user's module cache,
-// then from where they usually come. A module cache of its own keeps the user's clean.
-func environment(ctx context.Context, proxy, cache string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOPROXY", "GOMODCACHE", "GONOSUMDB", "GOFLAGS").Output()
+// prepare returns the modules to rehearse, each after what it requires.
+func (s *stage) prepare(ctx context.Context) ([]modset.Module, error) {
+	wanted, err := s.wanted()
 	if err != nil {
-		return nil, fmt.Errorf("%w: go env: %w", errUsage, err)
+		return nil, err
 	}
-	vars := strings.Split(string(out), "\n")
-	goproxy := []string{fileURL(proxy), fileURL(filepath.Join(vars[1], "cache", "download")), vars[0]}
-	flags := slices.DeleteFunc(strings.Fields(vars[3]), func(f string) bool { return strings.HasPrefix(f, "-mod") })
-	return append(os.Environ(),
-		"GOWORK=off",
-		"GOPROXY="+strings.Join(goproxy, ","),
-		"GOMODCACHE="+cache,
-		"GONOPROXY=none",
-		"GONOSUMDB="+strings.Trim(vars[2]+","+modset.Prefix+"/*", ","),
-		// -trimpath, or where the temporary module cache lies would be part of everything that is compiled.
-		"GOFLAGS="+strings.Join(append(flags, "-modcacherw", "-trimpath"), " "),
-	), nil
-}
-
-func fileURL(path string) string {
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
+	order, err := staging.Order(s.set, s.tree, wanted)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return "file://" + path
-}
-
-// order returns the wanted modules and those they require, each after what it requires.
-func (s *stage) order() ([]modset.Module, error) {
-	wanted := slices.Clone(s.modules)
-	if s.consume != "" {
-		wanted = append(wanted, s.consume)
-	}
-	if s.install != "" {
-		m, err := s.moduleOf(s.install)
-		if err != nil {
-			return nil, err
-		}
-		wanted = append(wanted, m.Dir)
-	}
-	if len(wanted) == 0 {
-		for _, m := range s.set {
-			wanted = append(wanted, m.Dir)
-		}
-	}
-	var order []modset.Module
-	state := map[string]int{} // 1 while its requirements are visited, 2 when it is in order
-	var visit func(dir string) error
-	visit = func(dir string) error {
-		m, ok := s.set.Find(dir)
-		switch {
-		case !ok:
-			return fmt.Errorf("%w: %s is not in %s", errUsage, dir, modset.File)
-		case state[dir] == 1:
-			return fmt.Errorf("%w: module %s requires itself through others", errUsage, dir)
-		case state[dir] == 2:
-			return nil
-		}
-		state[dir] = 1
-		siblings, err := s.siblings(m)
-		if err != nil {
-			return err
-		}
-		for _, dep := range siblings {
-			if err := visit(dep.Dir); err != nil {
-				return err
-			}
-		}
-		state[dir] = 2
-		order = append(order, m)
-		return nil
-	}
-	for _, dir := range wanted {
-		if err := visit(dir); err != nil {
-			return nil, err
-		}
+	if s.env, err = staging.Environment(ctx, s.proxy, ""); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	return order, nil
 }
 
-// siblings returns the modules of the tree that the go.mod of m requires.
-func (s *stage) siblings(m modset.Module) ([]modset.Module, error) {
-	f, err := s.readMod(m)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s/go.mod is not tracked: git add it first", errUsage, m.Dir)
+func (s *stage) wanted() ([]string, error) {
+	if s.install != "" {
+		m, err := s.moduleOf(s.install)
+		return []string{m.Dir}, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	if len(s.config.modules) > 0 {
+		return s.config.modules, nil
 	}
-	var found []modset.Module
-	for _, r := range f.Require {
-		if sibling, ok := s.set.Sibling(r.Mod.Path); ok {
-			found = append(found, sibling)
+	var all []string
+	for _, m := range s.set {
+		if m.Released || !s.consume {
+			all = append(all, m.Dir)
 		}
 	}
-	return found, nil
+	return all, nil
 }
 
-// module rehearses one module and packs it, even when it failed, so that one run shows the failures of all.
-func (s *stage) module(ctx context.Context, m modset.Module) error {
-	start := time.Now()
-	before := len(s.problems)
-	fmt.Fprintf(s.log, "rehearse: %s: ", m.Dir)
-	if err := s.tidyModule(ctx, m); err != nil {
-		return err
+// modules rehearses each module and packs it, even when it failed, so that one run shows the failures of all. Tests run
+// beside the modules that follow.
+func (s *stage) modules(ctx context.Context, order []modset.Module) error {
+	var tests sync.WaitGroup
+	running := make(chan struct{}, together)
+	defer tests.Wait()
+	for _, m := range order {
+		if err := s.module(ctx, m); err != nil {
+			return err
+		}
+		if !s.test || !m.Released {
+			continue
+		}
+		tests.Go(func() {
+			running <- struct{}{}
+			defer func() { <-running }()
+			start := time.Now()
+			ok := s.goCommand(ctx, m, "test", "-short", "-vet=off", "./...")
+			s.report(m, "test", start, ok)
+		})
 	}
-	if s.tidy == "" {
-		s.goCommand(ctx, m, "build", "-o", os.DevNull, "./...")
-		s.goCommand(ctx, m, "vet", "./...")
-		if s.test {
-			s.goCommand(ctx, m, "test", "-short", "./...")
+	return ctx.Err()
+}
+
+func (s *stage) module(ctx context.Context, m modset.Module) error {
+	start, before := time.Now(), s.failures(m)
+	steps := "tidy"
+	switch {
+	case s.consume || s.install != "":
+		steps = "pack"
+		if _, err := s.setSiblings(m, func(string) string { return s.version }); err != nil {
+			return err
+		}
+	default:
+		if err := s.tidyModule(ctx, m); err != nil {
+			return err
+		}
+		if s.tidy == "" {
+			steps = "tidy build vet"
+			s.goCommand(ctx, m, "build", "-o", os.DevNull, "./...")
+			s.goCommand(ctx, m, "vet", "./...")
 		}
 	}
-	if err := s.pack(m); err != nil {
+	if err := s.proxy.Add(m.Path(), s.version, filepath.Join(s.tree, m.Dir)); err != nil {
 		return err
 	}
+	s.report(m, steps, start, s.failures(m) == before)
+	return ctx.Err()
+}
+
+func (s *stage) report(m modset.Module, steps string, start time.Time, ok bool) {
 	result := "ok"
-	if len(s.problems) > before {
+	if !ok {
 		result = "FAILED"
 	}
-	fmt.Fprintf(s.log, "%s (%.1fs)\n", result, time.Since(start).Seconds())
-	return ctx.Err()
+	s.say("%s: %s %s (%.1fs)", m.Dir, steps, result, time.Since(start).Seconds())
 }
 
 // goCommand runs the go command in a staged module and records its failure.
 func (s *stage) goCommand(ctx context.Context, m modset.Module, args ...string) bool {
-	step := args[0]
-	if step == "mod" {
-		step = args[1]
-	}
-	fmt.Fprintf(s.log, "%s ", step)
 	out, err := s.command(ctx, filepath.Join(s.tree, m.Dir), args...).CombinedOutput()
 	if err != nil {
 		s.problem(m, "go %s: %v\n%s", strings.Join(args, " "), err, indent(string(out)))
@@ -223,12 +193,33 @@ func (s *stage) goCommand(ctx context.Context, m modset.Module, args ...string) 
 func (s *stage) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = s.env
+	cmd.Env = slices.Clip(s.env)
 	return cmd
 }
 
+func (s *stage) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.log, "rehearse: "+format+"\n", args...)
+}
+
 func (s *stage) problem(m modset.Module, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.problems = append(s.problems, m.Dir+": "+strings.TrimRight(fmt.Sprintf(format, args...), "\n"))
+}
+
+// failures counts the problems of a module.
+func (s *stage) failures(m modset.Module) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, p := range s.problems {
+		if strings.HasPrefix(p, m.Dir+": ") {
+			n++
+		}
+	}
+	return n
 }
 
 func indent(text string) string {
