@@ -191,13 +191,21 @@ bench: ## the benchmark runner; flags in BENCHARGS
 ##@ Modules
 
 .PHONY: rehearse
-rehearse: ## build, vet and test the modules as strangers, who have no servers, get them
+rehearse: ## build, vet and test the modules as strangers, who have no servers, get them, and see what comes along
 	env -u EPHEMERA_CI go run ./tools/cmd/rehearse -test
-	go run ./tools/cmd/rehearse -consume core
-	go run ./tools/cmd/rehearse -consume sinks
+	go run ./tools/cmd/rehearse -consume
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module, siblings untouched
 	rm -rf out/tidy
 	go run ./tools/cmd/rehearse -tidy out/tidy
 	cp -R out/tidy/. .
+
+.PHONY: apicheck
+apicheck: ## the API of every released module against its last tag
+	go run ./tools/cmd/release api
+
+# Without VERSIONS it tells what may come next; with them it checks, and changes something only with DO=write or DO=tag.
+.PHONY: release
+release: ## check VERSIONS="SET=VERSION ..." for release; DO=write makes it ready, DO=tag tags it; never pushes
+	@go run ./tools/cmd/release $(if $(VERSIONS),$(or $(DO),plan) $(VERSIONS),status)
