@@ -69,8 +69,7 @@ func systemdTest(t *testing.T, bin string) {
 		t.Errorf("%v to stop, and the server takes up to %v", got, need)
 	}
 
-	trace := filepath.Join(t.TempDir(), "trace")
-	runUnit(t, command, bin, []string{strace, "-D", "-f", "-o", trace})
+	trace := runUnit(t, command, bin, strace)
 	waitFor(t, func() bool {
 		b, err := os.ReadFile(trace)
 		return err == nil && bytes.Contains(b, []byte("+++ exited with 0 +++"))
@@ -105,20 +104,29 @@ func timeToStop(t *testing.T, bin string) (all time.Duration) {
 	return all
 }
 
-// runUnit runs the command of a unit as systemd does with Type=notify, until it is ready, and stops it.
-func runUnit(t *testing.T, command, bin string, before []string) {
+// runUnit runs the command of a unit as systemd does with Type=notify, by a user without rights if it can, until it is ready,
+// and stops it. It returns the file with its system calls.
+func runUnit(t *testing.T, command, bin, strace string) (trace string) {
 	t.Helper()
 	dir := t.TempDir()
+	trace = filepath.Join(dir, "trace")
 	must(t, os.WriteFile(filepath.Join(dir, "token"), []byte(dashboardToken+"\n"), 0o600))
 	socket := filepath.Join(dir, "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	must(t, err)
 	defer func() { _ = l.Close() }()
 	expand := strings.NewReplacer("${STATE_DIRECTORY}", filepath.Join(dir, "state"), "${CREDENTIALS_DIRECTORY}", dir)
-	words := append(before[:len(before):len(before)], bin)
-	words = append(words, strings.Fields(expand.Replace(command))[1:]...)
+	words := append([]string{"-D", "-f", "-o", trace, bin}, strings.Fields(expand.Replace(command))[1:]...)
 	address := freeAddress(t)
-	c := exec.CommandContext(t.Context(), words[0], words[1:]...)
+	c := exec.CommandContext(t.Context(), strace, words...) // becomes the server; the tracer is its child
+	if os.Getuid() == 0 {
+		const nobody = 65534
+		must(t, os.Chmod(filepath.Dir(dir), 0o755))
+		for _, name := range []string{dir, filepath.Join(dir, "token"), socket} {
+			must(t, os.Chown(name, nobody, nobody))
+		}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
 	c.Env = []string{"NOTIFY_SOCKET=" + socket, "EPHEMERA_LISTEN=" + address}
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -141,6 +149,7 @@ func runUnit(t *testing.T, command, bin string, before []string) {
 	if err := c.Wait(); err != nil {
 		t.Errorf("%v: %s", err, &out)
 	}
+	return trace
 }
 
 // allowedCalls are those that the filters of a unit let through.
