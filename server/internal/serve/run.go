@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -65,6 +66,7 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(err, s.state.Close(ctx), s.l.Close())
 	}
 	defer stopPprof()
+	defer runtime.KeepAlive(slack())
 
 	over, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
