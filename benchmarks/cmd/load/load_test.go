@@ -56,7 +56,7 @@ func TestEveryAppendIsAccountedFor(t *testing.T) {
 		if x.P50 <= 0 || x.P99 < x.P50 || x.P999 < x.P99 || x.Max < x.P999 || x.CPU <= 0 || x.Peak < x.Memory[0] || x.Rate > 5001 {
 			t.Errorf("figures that cannot be: %+v", x)
 		}
-		if want := uint64(2*capacity + due); a != (account{1, name, want, want}) {
+		if want := uint64(capacity + due); a != (account{1, name, want, want}) {
 			t.Errorf("%+v, want %d", a, want)
 		}
 		if !strings.Contains(out, "| "+name+" |") {
@@ -94,9 +94,9 @@ func TestTablesHaveAllRounds(t *testing.T) {
 	r.write(&b)
 	_, got, _ := strings.Cut(b.String(), "\n")
 	const zero = " 0 [0..0] |"
-	row := " |" + zero + " 200 [100..300] |" + strings.Repeat(zero, 5) + " 1.00 [1.00..1.00] | 3.00 [3.00..3.00] | 4.00 [4.00..4.00] |\n"
-	want := "a: 1\nb: 2\n\n| closed | appends/s | p50, µs | p99, µs | p99.9, µs | max, µs | CPU s/100k, server | generator |" +
-		" memory first, MiB | last | peak |\n|---|---|---|---|---|---|---|---|---|---|---|\n| x" + row + "| y" + row
+	row := " |" + zero + " 200 [100..300] |" + strings.Repeat(zero, 6) + " 1.00 [1.00..1.00] | 3.00 [3.00..3.00] | 4.00 [4.00..4.00] |\n"
+	want := "a: 1\nb: 2\n\n| closed | appends/s | p50, µs | p99, µs | p99.9, µs | max, µs | CPU s/100k, server | generator | others, % |" +
+		" memory first, MiB | last | peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n| x" + row + "| y" + row
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -149,6 +149,14 @@ func TestUsageOfProcesses(t *testing.T) {
 	const stat = "71 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0\n"
 	if got, err := parseStat(stat); err != nil || got != 1750*ms {
 		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := parseBusy("cpu  100 1 50 9999 888 2 3 4 70 0\ncpu0 1 2\n"); err != nil || got != 1600*ms {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8 9", "cpu 1 2 x 4 5 6 7 8 9"} {
+		if _, err := parseBusy(bad); err == nil {
+			t.Errorf("stat %q is read", bad)
+		}
 	}
 	now, peak, err := parseStatus("Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\nThreads:\t1\n")
 	if err != nil || now != 1<<20 || peak != 2<<20 {

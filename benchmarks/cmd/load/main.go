@@ -38,7 +38,7 @@ the repository, on a machine that has nothing else to do: generator and server s
   go run ./benchmarks/cmd/load -targets ephemera-saved -rounds 1 -duration 0 -closed 3m     memory under full load
   go run ./benchmarks/cmd/load -targets ephemera-http -serve '--pprof-listen 127.0.0.1:7071'    and look at a profile
 
-Each round runs every target once, every other round in reverse order, each time with a fresh server that was filled twice:
+Each round runs every target once, every other round in reverse order, each time with a fresh server whose stream was filled before:
   open    appends are due at a fixed rate, whatever the server does, and go out on whichever connection is free. A latency
           counts from the moment at which the append was due: waiting behind a slow one counts, too
   closed  every connection appends again as soon as it has its reply: the greatest rate, with nothing held back

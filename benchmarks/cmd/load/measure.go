@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -38,6 +39,7 @@ type result struct {
 	Max      float64 `json:"maxMicros"`
 	CPU      float64 `json:"serverCPUSecondsPer100k"`
 	OwnCPU   float64 `json:"generatorCPUSecondsPer100k"`
+	Others   float64 `json:"othersCPUPercent"`  // of what the machine has, neither for server nor generator
 	Memory   []int64 `json:"serverMemoryBytes"` // resident, at even distances
 	Peak     int64   `json:"serverMemoryPeakBytes"`
 }
@@ -89,9 +91,9 @@ func (r *report) visit(ctx context.Context, o *options, w *workplace, t target, 
 	}
 	defer s.close()
 
-	filled := closedLoop(ctx, s.appenders, patience, 2*capacity)
+	filled := closedLoop(ctx, s.appenders, patience, capacity)
 	if filled.errors > 0 {
-		return fmt.Errorf("%d of the first %d appends failed: %w", filled.errors, 2*capacity, filled.first)
+		return fmt.Errorf("%d of the first %d appends failed: %w", filled.errors, capacity, filled.first)
 	}
 	acknowledged := len(filled.latencies)
 	for _, p := range []struct {
@@ -128,13 +130,9 @@ func (r *report) visit(ctx context.Context, o *options, w *workplace, t target, 
 	return context.Cause(ctx)
 }
 
-// observe runs a phase and watches the server.
+// observe runs a phase and watches the server and the machine.
 func observe(pid int, d time.Duration, phase func() tally) (result, error) {
-	before, err := processorTime(pid)
-	if err != nil {
-		return result{}, err
-	}
-	own, err := processorTime(os.Getpid())
+	before, err := workOf(pid)
 	if err != nil {
 		return result{}, err
 	}
@@ -149,15 +147,27 @@ func observe(pid int, d time.Duration, phase func() tally) (result, error) {
 	if t.first != nil {
 		x.Error = t.first.Error()
 	}
-	after, err1 := processorTime(pid)
-	ownAfter, err2 := processorTime(os.Getpid())
-	now, peak, err3 := memory(pid)
+	after, err1 := workOf(pid)
+	now, peak, err2 := memory(pid)
+	w := work{after.server - before.server, after.own - before.own, after.all - before.all}
 	if n := float64(x.Appended) / 100_000; n > 0 {
-		x.CPU, x.OwnCPU = (after-before).Seconds()/n, (ownAfter-own).Seconds()/n
+		x.CPU, x.OwnCPU = w.server.Seconds()/n, w.own.Seconds()/n
 	}
+	x.Others = 100 * max(0, (w.all-w.server-w.own).Seconds()) / t.wall.Seconds() / float64(runtime.NumCPU())
 	x.Memory = append(x.Memory, now)
 	x.Peak = max(peak, slices.Max(x.Memory)) // the kernel's own is a little behind
-	return x, errors.Join(err1, err2, err3)
+	return x, errors.Join(err1, err2)
+}
+
+// work is for how long processors have worked for whom.
+type work struct{ server, own, all time.Duration }
+
+func workOf(pid int) (w work, err error) {
+	var err1, err2, err3 error
+	w.server, err1 = processorTime(pid)
+	w.own, err2 = processorTime(os.Getpid())
+	w.all, err3 = busyTime()
+	return w, errors.Join(err1, err2, err3)
 }
 
 // watch looks at the memory of a process until it is done.

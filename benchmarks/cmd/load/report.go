@@ -88,6 +88,7 @@ var columns = []column{
 	{"max, µs", func(x *result) float64 { return x.Max }},
 	{"CPU s/100k, server", func(x *result) float64 { return x.CPU }},
 	{"generator", func(x *result) float64 { return x.OwnCPU }},
+	{"others, %", func(x *result) float64 { return x.Others }},
 	{"memory first, MiB", func(x *result) float64 { return mebibytes(x.Memory[0]) }},
 	{"last", func(x *result) float64 { return mebibytes(x.Memory[len(x.Memory)-1]) }},
 	{"peak", func(x *result) float64 { return mebibytes(x.Peak) }},

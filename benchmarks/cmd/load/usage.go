@@ -38,6 +38,37 @@ func parseStat(text string) (time.Duration, error) {
 	return sum, nil
 }
 
+// busyTime returns how long all processors have worked for anybody, also outside of this machine if it is a guest.
+func busyTime() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseBusy(string(text))
+}
+
+// parseBusy adds up the first line of /proc/stat: user, nice, system, idle, waiting, irq, softirq, steal; then what user and
+// nice have in them already.
+func parseBusy(text string) (time.Duration, error) {
+	line, _, _ := strings.Cut(text, "\n")
+	fields := strings.Fields(line)
+	const idle, waiting, steal = 4, 5, 8
+	if len(fields) <= steal || fields[0] != "cpu" {
+		return 0, fmt.Errorf("/proc/stat: %q", line)
+	}
+	var sum time.Duration
+	for i, f := range fields[1 : steal+1] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		if i+1 != idle && i+1 != waiting {
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum, nil
+}
+
 // memory returns how many bytes of memory a process has, and how many at most it had.
 func memory(pid int) (now, peak int64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
