@@ -46,7 +46,7 @@ func OrderLine(b []byte, n, id uint64) []byte {
 
 // OpenStreams makes a log for StreamEvents and StreamKeys.
 func OpenStreams() *streams.Local {
-	return must(streams.Open(streams.Options{Limits: streams.Limits{Events: StreamEvents}, MaxKeys: StreamKeys}))
+	return must(streams.New(streams.Options{Limits: streams.Limits{Events: StreamEvents}, MaxKeys: StreamKeys}))
 }
 
 // A PlainLog is the least that could do the same by hand: the events in a core store, a map of the newest ids with the sums of
@@ -256,7 +256,7 @@ func (x *Crowd) Disperse() {
 // difference of their growth, without the texts of the ids that the events keep, is divided.
 func KeyBytes(n int) (float64, error) {
 	grown := func(ids bool) (float64, error) {
-		log := must(streams.Open(streams.Options{Limits: streams.Limits{Events: 1}, MaxKeys: n}))
+		log := must(streams.New(streams.Options{Limits: streams.Limits{Events: 1}, MaxKeys: n}))
 		defer func() { _ = log.Close() }()
 		before := heap()
 		for i := range n {

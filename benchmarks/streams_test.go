@@ -70,7 +70,7 @@ func appendOrders(b *testing.B, ids, expect bool) {
 			events[0].ID = "o-" + strconv.Itoa(i)
 		}
 		if expect {
-			a.Expect = streams.Version(uint64(i))
+			a.Expect = streams.ExpectVersion(uint64(i))
 		}
 		if _, err := log.Append(context.Background(), a); err != nil {
 			b.Fatal(err)

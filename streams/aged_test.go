@@ -92,12 +92,12 @@ func TestKeysAge(t *testing.T) {
 	}
 }
 
-// TestPositionBehindAGapBetweenEpochs: what follows such a gap has the versions in it again, so that a connection that
+// TestCheckpointBehindAGapBetweenEpochs: what follows such a gap has the versions in it again, so that a connection that
 // breaks just behind it goes on before it.
-func TestPositionBehindAGapBetweenEpochs(t *testing.T) {
+func TestCheckpointBehindAGapBetweenEpochs(t *testing.T) {
 	var calls atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ From map[string]string }
+		var in struct{ After map[string]string }
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 			t.Error(err)
 		}
@@ -106,8 +106,8 @@ func TestPositionBehindAGapBetweenEpochs(t *testing.T) {
 			_, _ = fmt.Fprintf(w, "event: gap\ndata: {\"stream\":\"a\",\"from\":2,\"to\":5,\"cause\":\"epoch\",\"epoch\":%q}\n\n", anEpoch)
 			return
 		}
-		if in.From["a"] != anEpoch+":1" {
-			t.Errorf("it goes on behind %q", in.From["a"])
+		if in.After["a"] != anEpoch+":1" {
+			t.Errorf("it goes on behind %q", in.After["a"])
 		}
 		_, _ = fmt.Fprintf(w, "event: caughtup\ndata: {\"epoch\":%q}\n\n", anEpoch)
 	}))

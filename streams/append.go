@@ -165,11 +165,11 @@ func (l *Local) partition(own Limits, version uint64) core.PartitionOptions {
 func (l *Local) expect(w *work, version uint64, exists bool) error {
 	ok := w.Epoch.IsZero() || w.Epoch == l.Epoch()
 	switch w.Expect.kind {
-	case expectNone:
+	case kindNoStream:
 		ok = ok && !exists
-	case expectExists:
+	case kindExists:
 		ok = ok && exists
-	case expectVersion:
+	case kindVersion:
 		ok = ok && version == w.Expect.version
 	}
 	if !ok {

@@ -20,10 +20,10 @@ import (
 
 // ClientOptions configures a Client.
 type ClientOptions struct {
-	HTTP     *http.Client  // nil: one of its own. It must not set a Timeout, which would end subscriptions
-	Token    string        // sent as Authorization: Bearer; never shown in errors
-	RetryFor time.Duration // how long a call is tried again when the server cannot be reached or is not ready; 0: 30 s
-	Silence  time.Duration // a subscription on which nothing comes for so long is begun anew; 0: 1 min. More than the server's Heartbeat
+	HTTP         *http.Client  // nil: one of its own. It must not set a Timeout, which would end subscriptions
+	Token        string        // sent as Authorization: Bearer; never shown in errors
+	RetryTimeout time.Duration // how long a call is tried again when the server cannot be reached or is not ready; 0: 30 s
+	IdleTimeout  time.Duration // a subscription on which nothing comes for so long is begun anew; 0: 1 min. More than the server's Heartbeat
 }
 
 // A Client is a Log at a distance: what NewHandler serves under a URL. It repeats calls that failed on the way, which is
@@ -55,14 +55,14 @@ func NewClient(base string, o ClientOptions) (*Client, error) {
 		return nil, wrap("open", "", fmt.Errorf("%w: the URL cannot be read", ErrOption))
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, wrap("open", "", fmt.Errorf("%w: URL: http or https, a host, perhaps a path, and nothing else", ErrOption))
-	case o.RetryFor < 0 || o.Silence < 0:
-		return nil, wrap("open", "", fmt.Errorf("%w: RetryFor and Silence must not be negative", ErrOption))
+	case o.RetryTimeout < 0 || o.IdleTimeout < 0:
+		return nil, wrap("open", "", fmt.Errorf("%w: RetryTimeout and IdleTimeout must not be negative", ErrOption))
 	}
-	if o.RetryFor == 0 {
-		o.RetryFor = 30 * time.Second
+	if o.RetryTimeout == 0 {
+		o.RetryTimeout = 30 * time.Second
 	}
-	if o.Silence == 0 {
-		o.Silence = time.Minute
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = time.Minute
 	}
 	c := &Client{base: strings.TrimSuffix(base, "/"), o: o, http: o.HTTP}
 	if c.http == nil {
@@ -129,9 +129,9 @@ type answer struct {
 	open   bool // an earlier try of the request may have happened, or may happen yet
 }
 
-// do sends a request until there is an answer that decides, or RetryFor is over.
+// do sends a request until there is an answer that decides, or RetryTimeout is over.
 func (c *Client) do(ctx context.Context, r request) (answer, error) {
-	deadline := time.Now().Add(c.o.RetryFor)
+	deadline := time.Now().Add(c.o.RetryTimeout)
 	unknown := false // an earlier try may have happened
 	for try := 1; ; try++ {
 		a, err := c.once(ctx, r)
@@ -280,7 +280,7 @@ func (c *Client) call(ctx context.Context, r request, out any) (http.Header, err
 // too. Versions only grow, and an epoch does not come back.
 func (a *Append) lasting(err error) bool {
 	if at := (*ConflictError)(nil); errors.As(err, &at) {
-		return !a.Epoch.IsZero() && at.Epoch != a.Epoch || a.Expect.kind == expectVersion && at.Version > a.Expect.version
+		return !a.Epoch.IsZero() && at.Epoch != a.Epoch || a.Expect.kind == kindVersion && at.Version > a.Expect.version
 	}
 	return errors.Is(err, ErrKeyReused) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrTooLarge)
 }
@@ -338,11 +338,11 @@ func (c *Client) appendRequest(a *work) (r request, ours bool) {
 	}
 	body = append(body, ']')
 	switch a.Expect.kind {
-	case expectNone:
+	case kindNoStream:
 		h.Set("If-None-Match", "*")
-	case expectExists:
+	case kindExists:
 		h.Set("If-Match", "*")
-	case expectVersion:
+	case kindVersion:
 		h.Set("If-Match", `"`+strconv.FormatUint(a.Expect.version, 10)+`"`)
 	}
 	if !a.Epoch.IsZero() {

@@ -14,15 +14,15 @@ import (
 )
 
 // Subscribe implements Log. After a broken connection it goes on behind what was yielded; what came meanwhile is caught up,
-// and what is gone by then is a Gap as always. It gives up when the server cannot be reached for RetryFor.
+// and what is gone by then is a Gap as always. It gives up when the server cannot be reached for RetryTimeout.
 func (c *Client) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		err := c.start(ctx, "subscribe", s.Pattern)
 		if err == nil {
 			_, err = compile(s.Pattern)
 		}
-		f := clientFollower{c: c, s: s, from: map[string]Position{}}
-		for name, p := range s.From {
+		f := clientFollower{c: c, s: s, from: map[string]Checkpoint{}}
+		for name, p := range s.After {
 			f.from[name] = p
 		}
 		if err == nil && s.Start == FromNow {
@@ -41,16 +41,16 @@ func (c *Client) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Messag
 type clientFollower struct {
 	c    *Client
 	s    Subscription
-	from map[string]Position // by stream, what has been yielded
-	last time.Time           // when something came
+	from map[string]Checkpoint // by stream, what has been yielded
+	last time.Time             // when something came
 }
 
-// now turns "from now" into positions: a connection that breaks before the first event must not lose what comes meanwhile.
+// now turns "from now" into checkpoints: a connection that breaks before the first event must not lose what comes meanwhile.
 func (f *clientFollower) now(ctx context.Context) error {
 	list, err := f.c.List(ctx, f.s.Pattern, "", 0)
 	for _, i := range list {
 		if _, known := f.from[i.Stream]; !known {
-			f.from[i.Stream] = Position{i.Epoch, i.Version}
+			f.from[i.Stream] = Checkpoint{i.Epoch, i.Version}
 		}
 	}
 	return err
@@ -69,7 +69,7 @@ func (f *clientFollower) run(ctx context.Context, yield func(Message, error) boo
 			return ErrClosed
 		case errors.Is(err, errStop) || !errors.Is(err, errBroken):
 			return err
-		case time.Since(f.last) > f.c.o.RetryFor:
+		case time.Since(f.last) > f.c.o.RetryTimeout:
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		if f.last.After(before) {
@@ -90,9 +90,9 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(f.c.ctx, cancel)()
-	w := wireSubscription{Pattern: f.s.Pattern, From: map[string]string{}, EndOnGap: f.s.EndOnGap}
+	w := wireSubscription{Pattern: f.s.Pattern, After: map[string]string{}, EndOnGap: f.s.EndOnGap}
 	for name, p := range f.from {
-		w.From[name] = formatPosition(p)
+		w.After[name] = formatCheckpoint(p)
 	}
 	body, err := json.Marshal(w)
 	if err != nil {
@@ -114,9 +114,9 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 		return err
 	}
 	f.last = time.Now()
-	silence := time.AfterFunc(f.c.o.Silence, cancel)
+	silence := time.AfterFunc(f.c.o.IdleTimeout, cancel)
 	defer silence.Stop()
-	return f.frames(resp.Body, func() { silence.Reset(f.c.o.Silence) }, yield)
+	return f.frames(resp.Body, func() { silence.Reset(f.c.o.IdleTimeout) }, yield)
 }
 
 // frames reads server-sent events until the connection ends.
@@ -159,8 +159,8 @@ func (f *clientFollower) message(event, id string, data []byte, yield func(Messa
 	switch event {
 	case "":
 		var w wireEvent
-		var at Position
-		if at, err = parsePosition(id); err == nil {
+		var at Checkpoint
+		if at, err = parseCheckpoint(id); err == nil {
 			err = json.Unmarshal(data, &w)
 		}
 		m = Message{Kind: MessageEvent, Stream: w.Stream, Event: w.event(), Epoch: at.Epoch}
@@ -191,13 +191,13 @@ func (f *clientFollower) message(event, id string, data []byte, yield func(Messa
 	}
 	switch m.Kind {
 	case MessageEvent:
-		f.from[m.Stream] = Position{m.Epoch, m.Event.Version}
+		f.from[m.Stream] = Checkpoint{m.Epoch, m.Event.Version}
 	case MessageGap:
 		to := m.Gap.To
 		if m.Gap.Cause == CauseEpoch {
 			to = m.Gap.From - 1 // what follows has these versions again
 		}
-		f.from[m.Stream] = Position{m.Epoch, to}
+		f.from[m.Stream] = Checkpoint{m.Epoch, to}
 	}
 	return nil
 }

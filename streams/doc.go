@@ -1,14 +1,14 @@
 // Package streams keeps named, ordered streams of events in memory: appends that are conditional on a version and safe to
 // repeat, reads from any version, and subscriptions that catch up, follow, and say exactly what they missed.
 //
-//	log, err := streams.Open(streams.Options{})
+//	log, err := streams.New(streams.Options{})
 //	defer log.Close()
-//	result, err := log.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.NoStream, Events: []streams.Event{
+//	result, err := log.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.ExpectNoStream, Events: []streams.Event{
 //		{ID: "o-17", Type: "order.placed", Data: []byte(`{"amount":12.5}`)},
 //	}})
 //	page, err := log.Read(ctx, streams.Read{Stream: "orders/eu"})
 //
-// [Log] is one interface: Open keeps streams in this process, NewClient reaches those of another one over HTTP, and
+// [Log] is one interface: New keeps streams in this process, NewClient reaches those of another one over HTTP, and
 // NewHandler serves any Log.
 //
 // # Versions

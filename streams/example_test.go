@@ -10,13 +10,13 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	log, err := streams.Open(streams.Options{})
+	log, err := streams.New(streams.Options{})
 	if err != nil {
 		panic(err)
 	}
 	defer func() { _ = log.Close() }()
 
-	order := streams.Append{Stream: "orders/eu", Expect: streams.NoStream, Events: []streams.Event{
+	order := streams.Append{Stream: "orders/eu", Expect: streams.ExpectNoStream, Events: []streams.Event{
 		{ID: "o-1", Type: "order.placed", Data: []byte(`{"amount":12.5}`)},
 	}}
 	first, err := log.Append(ctx, order)

@@ -258,13 +258,13 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// FuzzPosition: what Last-Event-ID accepts is written the same way, but for leading zeros and capital letters.
-func FuzzPosition(f *testing.F) {
+// FuzzCheckpoint: what Last-Event-ID accepts is written the same way, but for leading zeros and capital letters.
+func FuzzCheckpoint(f *testing.F) {
 	f.Add(strings.Repeat("0a", 16) + ":17")
 	f.Add(strings.Repeat("0", 32) + ":18446744073709551616")
 	f.Add("x:1")
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := parsePosition(text)
+		p, err := parseCheckpoint(text)
 		if err != nil {
 			return
 		}
@@ -273,7 +273,7 @@ func FuzzPosition(f *testing.F) {
 		if version == "" {
 			version = "0"
 		}
-		if got := formatPosition(p); got != strings.ToLower(epoch)+":"+version {
+		if got := formatCheckpoint(p); got != strings.ToLower(epoch)+":"+version {
 			t.Fatalf("%q is read as %q", text, got)
 		}
 	})

@@ -181,17 +181,17 @@ func expectation(r *http.Request) (e Expect, epoch core.Epoch, err error) {
 	case match != "" && none != "":
 		return e, epoch, fieldError("If-Match", "stands beside If-None-Match")
 	case none == "*":
-		e = NoStream
+		e = ExpectNoStream
 	case none != "":
 		return e, epoch, fieldError("If-None-Match", "%q; * is wanted", none)
 	case match == "*":
-		e = Exists
+		e = ExpectExists
 	case match != "":
 		v, err := strconv.ParseUint(strings.Trim(match, `"`), 10, 64)
 		if err != nil || etag(v) != match {
 			return e, epoch, fieldError("If-Match", "%q; \"<version>\" is wanted, with quotes, or *", match)
 		}
-		e = Version(v)
+		e = ExpectVersion(v)
 	}
 	if text != "" {
 		if err := epoch.UnmarshalText([]byte(text)); err != nil {

@@ -100,7 +100,7 @@ func TestParity67_QuickStart(t *testing.T) {
 		t.Error(got)
 	}
 	e := streams.Event{ID: "o-4", Data: []byte(`1`)}
-	_, err = c.Append(t.Context(), streams.Append{Stream: "gateway/orders", Expect: streams.Version(n), Events: []streams.Event{e}})
+	_, err = c.Append(t.Context(), streams.Append{Stream: "gateway/orders", Expect: streams.ExpectVersion(n), Events: []streams.Event{e}})
 	if conflict := (*streams.ConflictError)(nil); !errors.As(err, &conflict) || conflict.Version != 3 {
 		t.Error(err)
 	}

@@ -209,7 +209,7 @@ func TestHTTPSubscriptions(t *testing.T) {
 			t.Fatal(a)
 		}
 	}
-	x := s.followBody(`{"pattern":"b/*","from":{"b/1":"`+log.Epoch().String()+`:1"}}`, "POST /subscriptions")
+	x := s.followBody(`{"pattern":"b/*","after":{"b/1":"`+log.Epoch().String()+`:1"}}`, "POST /subscriptions")
 	var got []string
 	for f := x.next(t); f["event"] != "caughtup"; f = x.next(t) {
 		var e struct {
@@ -227,7 +227,7 @@ func TestHTTPSubscriptions(t *testing.T) {
 	x = s.followBody(`{"pattern":"a","start":"now"}`, "POST /subscriptions")
 	x.wantFrame(t, "caughtup")
 	for body, field := range map[string]string{
-		`{"pattern":"a","start":"then"}`: "start", `{"pattern":"a","from":{"a":"7"}}`: "from", `{"pattern":"a","form":{}}`: "", `{"pattern":7}`: "pattern",
+		`{"pattern":"a","start":"then"}`: "start", `{"pattern":"a","after":{"a":"7"}}`: "after", `{"pattern":"a","form":{}}`: "", `{"pattern":7}`: "pattern",
 		`{"pattern":"a\u0000"}`: "", `{"pattern":"` + strings.Repeat("a,", 5000) + `"}`: "", ``: "", `[]`: "", `{"pattern":"a","pattern":"b"}`: "pattern",
 	} {
 		s.ask(body, "POST /subscriptions").wantProblem(t, 400, problem{Field: field, Code: "invalid"})

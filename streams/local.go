@@ -55,8 +55,8 @@ type stream struct {
 
 var _ Log = (*Local)(nil)
 
-// Open makes an empty log with a store of its own.
-func Open(o Options) (*Local, error) {
+// New makes an empty log with a store of its own.
+func New(o Options) (*Local, error) {
 	so, err := StoreOptions(o)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func Open(o Options) (*Local, error) {
 	if err != nil {
 		return nil, wrap("open", "", err)
 	}
-	l, err := New(store, o)
+	l, err := Over(store, o)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -73,7 +73,7 @@ func Open(o Options) (*Local, error) {
 	return l, nil
 }
 
-// StoreOptions returns the options of a store that New accepts, for whoever makes the store: a snapshot.Saver, say.
+// StoreOptions returns the options of a store that Over accepts, for whoever makes the store: a snapshot.Saver, say.
 func StoreOptions(o Options) (core.Options[Record], error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
@@ -85,9 +85,9 @@ func StoreOptions(o Options) (core.Options[Record], error) {
 	}, nil
 }
 
-// New makes a log over a store with the options of StoreOptions. The store belongs to the log alone, but who made it closes
+// Over makes a log over a store with the options of StoreOptions. The store belongs to the log alone, but who made it closes
 // it. If it was restored from a snapshot, LoadSection must follow before anything else (snapshot.Saver.Attach calls it).
-func New(store *core.Store[Record], o Options) (*Local, error) {
+func Over(store *core.Store[Record], o Options) (*Local, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
 		return nil, wrap("open", "", err)
@@ -104,7 +104,7 @@ func New(store *core.Store[Record], o Options) (*Local, error) {
 // Epoch returns the epoch of the store.
 func (l *Local) Epoch() core.Epoch { return l.store.Epoch() }
 
-// Close refuses everything from now on and ends subscriptions. It closes the store only if Open made it.
+// Close refuses everything from now on and ends subscriptions. It closes the store only if New made it.
 func (l *Local) Close() error {
 	if !l.closed.CompareAndSwap(false, true) {
 		return nil

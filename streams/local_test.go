@@ -11,13 +11,13 @@ import (
 )
 
 func TestSmoke(t *testing.T) {
-	l, err := streams.Open(streams.Options{})
+	l, err := streams.New(streams.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
 	t.Run("local", func(t *testing.T) { smoke(t, l) })
-	o, err := streams.Open(streams.Options{})
+	o, err := streams.New(streams.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,16 +42,16 @@ func smoke(t *testing.T, l streams.Log) {
 		return streams.Event{ID: fmt.Sprint(i), Data: []byte(fmt.Sprintf(`{"n": %d, "g":"x%d"}`, i, i%2))}
 	}
 	for i := range 10 {
-		r, err := l.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.Version(uint64(i)), Events: []streams.Event{ev(i)}})
+		r, err := l.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.ExpectVersion(uint64(i)), Events: []streams.Event{ev(i)}})
 		if err != nil || r.First != uint64(i+1) || r.Duplicate {
 			t.Fatal(r, err)
 		}
 	}
-	r, err := l.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.NoStream, Events: []streams.Event{ev(3), ev(4)}})
+	r, err := l.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.ExpectNoStream, Events: []streams.Event{ev(3), ev(4)}})
 	if err != nil || !r.Duplicate || r.First != 4 || r.Last != 5 {
 		t.Fatal(r, err)
 	}
-	_, err = l.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.Version(3), Events: []streams.Event{ev(30)}})
+	_, err = l.Append(ctx, streams.Append{Stream: "orders/eu", Expect: streams.ExpectVersion(3), Events: []streams.Event{ev(30)}})
 	if !errors.Is(err, streams.ErrConflict) {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ type Append struct {
 	Events []Event    // at least one
 }
 
-// An Expect is what an append wants of the version of its stream. The zero value is Any.
+// An Expect is what an append wants of the version of its stream. The zero value is ExpectAny.
 type Expect struct {
 	kind    expectKind
 	version uint64
@@ -78,21 +78,21 @@ type Expect struct {
 type expectKind int
 
 const (
-	expectAny expectKind = iota
-	expectNone
-	expectExists
-	expectVersion
+	kindAny expectKind = iota
+	kindNoStream
+	kindExists
+	kindVersion
 )
 
 // What an append may expect, beside a version.
 var (
-	Any      = Expect{}                   // nothing
-	NoStream = Expect{kind: expectNone}   // version 0, or deleted and not begun again
-	Exists   = Expect{kind: expectExists} // at least one event since it began
+	ExpectAny      = Expect{}                   // nothing
+	ExpectNoStream = Expect{kind: kindNoStream} // version 0, or deleted and not begun again
+	ExpectExists   = Expect{kind: kindExists}   // at least one event since it began
 )
 
-// Version expects the stream to have exactly this version; Version(0) is that nothing was ever appended.
-func Version(v uint64) Expect { return Expect{expectVersion, v} }
+// ExpectVersion wants the stream to have exactly this version; ExpectVersion(0) is that nothing was ever appended.
+func ExpectVersion(v uint64) Expect { return Expect{kindVersion, v} }
 
 // A Result says where events were stored.
 type Result struct {
@@ -129,11 +129,11 @@ const (
 	CauseLimit   Cause = "limit"   // pushed out by number or bytes
 	CauseAge     Cause = "age"     // too old; so nothing of the stream was ever pushed out
 	CauseDeleted Cause = "deleted" // the stream was deleted, or its events cleared
-	CauseEpoch   Cause = "epoch"   // the position is of another epoch: what it named may be lost or different
+	CauseEpoch   Cause = "epoch"   // the checkpoint is of another epoch: what it named may be lost or different
 )
 
 // A Gap is a run of versions that a reader missed. To may be below From only for CauseEpoch, when the stream is shorter than
-// the position that the reader had.
+// the checkpoint that the reader had.
 type Gap struct {
 	Stream   string
 	From, To uint64 // both inclusive
@@ -142,14 +142,14 @@ type Gap struct {
 
 // A Subscription says what to deliver.
 type Subscription struct {
-	Pattern  string              // of names: * and ?, comma lists; a name without these is one stream
-	From     map[string]Position // where to go on, by stream
-	Start    Start               // where to begin with all other streams
-	EndOnGap bool                // a Gap ends the subscription, as a GapError, instead of being yielded
+	Pattern  string                // of names: * and ?, comma lists; a name without these is one stream
+	After    map[string]Checkpoint // where to go on, by stream: behind these versions
+	Start    Start                 // where to begin with all other streams
+	EndOnGap bool                  // a Gap ends the subscription, as a GapError, instead of being yielded
 }
 
-// A Position is how far a reader has come in a stream: the version of the last event that it has.
-type Position struct {
+// A Checkpoint is how far a reader has come in a stream: the version of the last event that it has.
+type Checkpoint struct {
 	Epoch   core.Epoch // zero: whatever it is
 	Version uint64
 }

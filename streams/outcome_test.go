@@ -49,18 +49,18 @@ func TestOutcomes(t *testing.T) {
 		not     error
 		calls   int64 // 0: any number
 	}{
-		{"conflict", add(streams.Version(5)), replies{conflictAt(3)}, []error{streams.ErrConflict}, unknown, 1},
-		{"lost, then passed", add(streams.Version(5)), replies{lost, conflictAt(7)}, []error{streams.ErrConflict}, unknown, 2},
-		{"lost, then not reached", add(streams.Version(5)), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
-		{"lost, then it exists", add(streams.NoStream), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
-		{"full", add(streams.Any), replies{full}, []error{streams.ErrFull}, unknown, 1},
-		{"lost, then full", add(streams.Any), replies{lost, full}, []error{unknown, streams.ErrFull}, nil, 2},
-		{"lost, then invalid", add(streams.Any), replies{lost, problemReply(400, `"code":"invalid"`)}, []error{streams.ErrInvalid}, unknown, 2},
-		{"error of something between", add(streams.Any), replies{problemReply(500, `"a":1`)}, []error{unknown}, nil, 1},
-		{"no reply of ours", add(streams.Any), replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte("hello")) }}, []error{unknown}, nil, 1},
-		{"unknown to the server, too", add(streams.Any), replies{problemReply(503, `"code":"unknown_outcome"`)}, []error{unknown}, nil, 0},
-		{"not ready", add(streams.Any), replies{problemReply(503, `"code":"closed"`)}, []error{streams.ErrUnavailable}, unknown, 0},
-		{"always lost", add(streams.Any), replies{lost}, []error{unknown}, nil, 0},
+		{"conflict", add(streams.ExpectVersion(5)), replies{conflictAt(3)}, []error{streams.ErrConflict}, unknown, 1},
+		{"lost, then passed", add(streams.ExpectVersion(5)), replies{lost, conflictAt(7)}, []error{streams.ErrConflict}, unknown, 2},
+		{"lost, then not reached", add(streams.ExpectVersion(5)), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
+		{"lost, then it exists", add(streams.ExpectNoStream), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
+		{"full", add(streams.ExpectAny), replies{full}, []error{streams.ErrFull}, unknown, 1},
+		{"lost, then full", add(streams.ExpectAny), replies{lost, full}, []error{unknown, streams.ErrFull}, nil, 2},
+		{"lost, then invalid", add(streams.ExpectAny), replies{lost, problemReply(400, `"code":"invalid"`)}, []error{streams.ErrInvalid}, unknown, 2},
+		{"error of something between", add(streams.ExpectAny), replies{problemReply(500, `"a":1`)}, []error{unknown}, nil, 1},
+		{"no reply of ours", add(streams.ExpectAny), replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte("hello")) }}, []error{unknown}, nil, 1},
+		{"unknown to the server, too", add(streams.ExpectAny), replies{problemReply(503, `"code":"unknown_outcome"`)}, []error{unknown}, nil, 0},
+		{"not ready", add(streams.ExpectAny), replies{problemReply(503, `"code":"closed"`)}, []error{streams.ErrUnavailable}, unknown, 0},
+		{"always lost", add(streams.ExpectAny), replies{lost}, []error{unknown}, nil, 0},
 		{"deletion lost", remove, replies{lost}, []error{unknown}, nil, 1},
 		{"deletion not ready", remove, replies{problemReply(503, `"code":"closed"`), func(w http.ResponseWriter) { w.WriteHeader(204) }}, nil, unknown, 2},
 		{"limits lost", setLimits, replies{lost}, []error{unknown}, nil, 1},
@@ -73,7 +73,7 @@ func TestOutcomes(t *testing.T) {
 				c.replies[min(n, len(c.replies)-1)](w)
 			}))
 			defer s.Close()
-			l, err := streams.NewClient(s.URL, streams.ClientOptions{RetryFor: 500 * time.Millisecond})
+			l, err := streams.NewClient(s.URL, streams.ClientOptions{RetryTimeout: 500 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +121,7 @@ func TestEveryTryIsKnown(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	appendOne(t, l, "a")
-	a := streams.Append{Stream: "a", Expect: streams.Version(1), Events: []streams.Event{{Data: []byte(`1`)}}}
+	a := streams.Append{Stream: "a", Expect: streams.ExpectVersion(1), Events: []streams.Event{{Data: []byte(`1`)}}}
 	if _, err := l.Append(t.Context(), a); !errors.Is(err, streams.ErrUnknownOutcome) || calls.Load() != 3 {
 		t.Errorf("%v after %d requests", err, calls.Load())
 	}

@@ -46,7 +46,7 @@ func TestCheckStoreAndRememberAreOneStep(t *testing.T) {
 			var stored atomic.Int64
 			together(callers, func(int) {
 				r, err := l.Append(t.Context(), streams.Append{
-					Stream: "a", Key: fmt.Sprint(round), Expect: streams.Version(uint64(round)), Events: []streams.Event{numbered(round)},
+					Stream: "a", Key: fmt.Sprint(round), Expect: streams.ExpectVersion(uint64(round)), Events: []streams.Event{numbered(round)},
 				})
 				if err != nil || r.First != uint64(round+1) {
 					t.Errorf("round %d: %+v, %v", round, r, err)
@@ -69,7 +69,7 @@ func TestCheckStoreAndRememberAreOneStep(t *testing.T) {
 // hold any more, and the limits have discarded what it stored.
 func TestKeyComesFirst(t *testing.T) {
 	nearAndFar(t, streams.Options{Limits: streams.Limits{Events: 2}}, func(t *testing.T, l streams.Log) {
-		first := streams.Append{Stream: "a", Expect: streams.NoStream, Events: []streams.Event{{ID: "1", Data: []byte(`1`)}, {ID: "2", Data: []byte(`2`)}}}
+		first := streams.Append{Stream: "a", Expect: streams.ExpectNoStream, Events: []streams.Event{{ID: "1", Data: []byte(`1`)}, {ID: "2", Data: []byte(`2`)}}}
 		if _, err := l.Append(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestParity68_OneOfTwoWriters(t *testing.T) {
 			var won atomic.Int64
 			together(2, func(writer int) {
 				id := fmt.Sprint(round, "-", writer)
-				a := streams.Append{Stream: "orders", Expect: streams.Version(version), Events: []streams.Event{{ID: id, Data: []byte(`{}`)}}}
+				a := streams.Append{Stream: "orders", Expect: streams.ExpectVersion(version), Events: []streams.Event{{ID: id, Data: []byte(`{}`)}}}
 				r, err := l.Append(t.Context(), a)
 				at := (*streams.ConflictError)(nil)
 				switch {
@@ -183,13 +183,13 @@ func TestEveryReplyCarriesTheEpoch(t *testing.T) {
 		if err := errors.Join(err1, err2, err3, err4, err5); err != nil || len(list) != 1 {
 			t.Fatal(err, list)
 		}
-		_, err := l.Append(ctx, streams.Append{Stream: "a", Expect: streams.NoStream, Events: []streams.Event{numbered(1)}})
+		_, err := l.Append(ctx, streams.Append{Stream: "a", Expect: streams.ExpectNoStream, Events: []streams.Event{numbered(1)}})
 		at := (*streams.ConflictError)(nil)
 		if !errors.As(err, &at) {
 			t.Fatal(err)
 		}
 		epochs := []core.Epoch{i.Epoch, p.Epoch, none.Epoch, list[0].Epoch, sum.Epoch, at.Epoch}
-		for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {}}}) {
+		for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {}}}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -41,7 +41,7 @@ func restarted(t *testing.T, store *core.Store[streams.Record], section []byte, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = back.Close() })
-	l, err := streams.New(back, o)
+	l, err := streams.Over(back, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func logOver(t *testing.T, o streams.Options) (*streams.Local, *core.Store[strea
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	l, err := streams.New(store, o)
+	l, err := streams.Over(store, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestNumbersOfPartitionsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	l, err := streams.New(store, streams.Options{})
+	l, err := streams.Over(store, streams.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,13 @@ func (h *Handler) tail(w http.ResponseWriter, r *http.Request, stream string, q 
 	s := Subscription{Pattern: stream}
 	switch {
 	case last != "":
-		var p Position
-		if p, err2 = parsePosition(last); err2 != nil {
+		var p Checkpoint
+		if p, err2 = parseCheckpoint(last); err2 != nil {
 			err2 = fieldError(headerLast, "%q; epoch:version is wanted", last)
 		}
-		s.From = map[string]Position{stream: p}
+		s.After = map[string]Checkpoint{stream: p}
 	case from > 0:
-		s.From = map[string]Position{stream: {Version: from - 1}}
+		s.After = map[string]Checkpoint{stream: {Version: from - 1}}
 	}
 	if err := errors.Join(err1, err2); err != nil {
 		h.failed(w, r, stream, err)
@@ -149,7 +149,7 @@ func (f *frames) add(m Message) {
 	switch m.Kind {
 	case MessageEvent:
 		f.buf = append(f.buf, "id: "...)
-		f.buf = append(f.buf, formatPosition(Position{m.Epoch, m.Event.Version})...)
+		f.buf = append(f.buf, formatCheckpoint(Checkpoint{m.Epoch, m.Event.Version})...)
 		f.buf = append(f.buf, "\ndata: "...)
 		f.buf = append(appendEvent(f.buf, &m.Event), "\n\n"...)
 		return

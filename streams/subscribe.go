@@ -86,7 +86,7 @@ func (f *follower) attach(s *stream) {
 
 // first decides where a subscription begins in a stream.
 func (f *follower) first(c *cursor, s *stream) uint64 {
-	p, known := f.s.From[s.name]
+	p, known := f.s.After[s.name]
 	switch {
 	case known:
 	case f.s.Start == FromNow:
@@ -101,8 +101,8 @@ func (f *follower) first(c *cursor, s *stream) uint64 {
 	return safe + 1
 }
 
-// horizon returns up to which version a position still means the same events.
-func (l *Local) horizon(s *stream, p Position) uint64 {
+// horizon returns up to which version a checkpoint still means the same events.
+func (l *Local) horizon(s *stream, p Checkpoint) uint64 {
 	if p.Epoch.IsZero() || p.Epoch == l.Epoch() {
 		return min(p.Version, s.version)
 	}
@@ -136,7 +136,7 @@ func (l *Local) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Message
 	}
 }
 
-// follow attaches a subscription to all streams there are, to those that it has a position of, and to those that will begin.
+// follow attaches a subscription to all streams there are, to those that it has a checkpoint of, and to those that will begin.
 func (l *Local) follow(f *follower) {
 	l.begin.Lock()
 	defer l.begin.Unlock()
@@ -147,7 +147,7 @@ func (l *Local) follow(f *follower) {
 		s.mu.Unlock()
 		return true
 	})
-	for name, p := range f.s.From {
+	for name, p := range f.s.After {
 		if v := l.ended[name].version; l.find(name) == nil && max(v, p.Version) > 0 { // what is gone is told now, not when it begins again
 			s := &stream{name: name, base: v, version: v, dead: true}
 			s.mu.Lock()

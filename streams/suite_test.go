@@ -11,7 +11,7 @@ import (
 
 func openLocal(t testing.TB, o streams.Options) *streams.Local {
 	t.Helper()
-	l, err := streams.Open(o)
+	l, err := streams.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func openClient(t testing.TB, o streams.Options) *streams.Client {
 	}
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	c, err := streams.NewClient(s.URL, streams.ClientOptions{RetryFor: 5 * time.Second})
+	c, err := streams.NewClient(s.URL, streams.ClientOptions{RetryTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

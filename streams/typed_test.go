@@ -66,7 +66,7 @@ func ExampleTyped() {
 		Celsius float64 `json:"celsius"`
 	}
 	ctx := context.Background()
-	log, err := streams.Open(streams.Options{})
+	log, err := streams.New(streams.Options{})
 	if err != nil {
 		panic(err)
 	}

@@ -195,12 +195,12 @@ func (w *wireLimits) limits() (Limits, error) {
 	return m, nil
 }
 
-// A position travels as "epoch:version".
-func formatPosition(p Position) string {
+// A checkpoint travels as "epoch:version".
+func formatCheckpoint(p Checkpoint) string {
 	return p.Epoch.String() + ":" + strconv.FormatUint(p.Version, 10)
 }
 
-func parsePosition(text string) (p Position, err error) {
+func parseCheckpoint(text string) (p Checkpoint, err error) {
 	epoch, version, ok := strings.Cut(text, ":")
 	if ok {
 		if err = p.Epoch.UnmarshalText([]byte(epoch)); err == nil {
@@ -208,7 +208,7 @@ func parsePosition(text string) (p Position, err error) {
 		}
 	}
 	if !ok || err != nil {
-		return Position{}, fmt.Errorf("%w: position %q; epoch:version is wanted", ErrInvalid, text)
+		return Checkpoint{}, fmt.Errorf("%w: checkpoint %q; epoch:version is wanted", ErrInvalid, text)
 	}
 	return p, nil
 }
@@ -216,13 +216,13 @@ func parsePosition(text string) (p Position, err error) {
 // wireSubscription is the body of POST /subscriptions.
 type wireSubscription struct {
 	Pattern  string            `json:"pattern"`
-	From     map[string]string `json:"from,omitempty"`  // epoch:version by stream
+	After    map[string]string `json:"after,omitempty"` // epoch:version by stream
 	Start    string            `json:"start,omitempty"` // "oldest" or "now"
 	EndOnGap bool              `json:"endOnGap,omitempty"`
 }
 
 func (w *wireSubscription) subscription() (Subscription, error) {
-	s := Subscription{Pattern: w.Pattern, EndOnGap: w.EndOnGap, From: map[string]Position{}}
+	s := Subscription{Pattern: w.Pattern, EndOnGap: w.EndOnGap, After: map[string]Checkpoint{}}
 	switch w.Start {
 	case "", "oldest":
 	case "now":
@@ -230,12 +230,12 @@ func (w *wireSubscription) subscription() (Subscription, error) {
 	default:
 		return s, fieldError("start", "%q; oldest or now", w.Start)
 	}
-	for name, text := range w.From {
-		p, err := parsePosition(text)
+	for name, text := range w.After {
+		p, err := parseCheckpoint(text)
 		if err != nil {
-			return s, fieldError("from", "of %q: %q; epoch:version is wanted", name, text)
+			return s, fieldError("after", "of %q: %q; epoch:version is wanted", name, text)
 		}
-		s.From[name] = p
+		s.After[name] = p
 	}
 	return s, nil
 }

@@ -114,7 +114,7 @@ func TestClientsNginx(t *testing.T) {
 	next("event: caughtup")
 	for i := range uint64(events) {
 		e := streams.Event{ID: fmt.Sprint(i), Data: []byte(`{"n":1}`)}
-		if _, err := c.Append(ctx, streams.Append{Stream: stream, Expect: streams.Version(i), Events: []streams.Event{e}}); err != nil {
+		if _, err := c.Append(ctx, streams.Append{Stream: stream, Expect: streams.ExpectVersion(i), Events: []streams.Event{e}}); err != nil {
 			t.Fatal(err)
 		}
 		next(fmt.Sprintf("id: %s:%d", log.Epoch(), i+1))

@@ -178,7 +178,7 @@ func TestClientsOpenAPI(t *testing.T) {
 			h, _ := newHandler(t, o, streams.HandlerOptions{MaxBody: 4 << 20})
 			s := httptest.NewServer(d.over(h))
 			t.Cleanup(s.Close)
-			c, err := streams.NewClient(s.URL, streams.ClientOptions{RetryFor: 5 * time.Second})
+			c, err := streams.NewClient(s.URL, streams.ClientOptions{RetryTimeout: 5 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +200,7 @@ func TestClientsOpenAPI(t *testing.T) {
 
 func newHandler(t testing.TB, o streams.Options, ho streams.HandlerOptions) (*streams.Handler, *streams.Local) {
 	t.Helper()
-	log, err := streams.Open(o)
+	log, err := streams.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func describedTable(t *testing.T, d *description) {
 		{400, "HEAD /streams/a?limit=0", "", ""},
 		{200, "GET /streams?pattern=*&after=%21&limit=1", "", ""},
 		{400, "GET /streams?limit=0", "", ""},
-		{200, "POST /subscriptions", asJSON, `{"pattern":"*","from":{"a":"` + log.Epoch().String() + `:1"},"start":"now","endOnGap":false}`},
+		{200, "POST /subscriptions", asJSON, `{"pattern":"*","after":{"a":"` + log.Epoch().String() + `:1"},"start":"now","endOnGap":false}`},
 		{400, "POST /subscriptions", asJSON, `[]`},
 		{413, "POST /subscriptions", asJSON, tooLong},
 		{415, "POST /subscriptions", asJSON + unpack, `{}`},

@@ -45,7 +45,7 @@ func openStreamServer(ctx context.Context, url string, o streams.Options) (*stre
 	if err != nil {
 		return nil, err
 	}
-	if s.log, err = streams.New(s.saver.Store(), o); err != nil {
+	if s.log, err = streams.Over(s.saver.Store(), o); err != nil {
 		return nil, err
 	}
 	if err := s.saver.Attach(lateSection{s.log}); err != nil {

@@ -66,9 +66,9 @@ func newFollows(s streams.Subscription, fromVersion0 bool) *follows {
 	x := &follows{s: s, next: map[string]uint64{}, got: map[string]string{}, gaps: map[streams.Cause]int{}, began: make(chan struct{})}
 	x.s.Pattern += ",end"
 	if fromVersion0 {
-		x.s.From = map[string]streams.Position{}
+		x.s.After = map[string]streams.Checkpoint{}
 		for _, name := range followedStreams {
-			x.s.From[name], x.next[name] = streams.Position{}, 1
+			x.s.After[name], x.next[name] = streams.Checkpoint{}, 1
 		}
 	}
 	return x
@@ -163,7 +163,7 @@ func TestStreamsFollowed(t *testing.T) {
 
 func (f *followed) round(t *testing.T, seed uint64) []*follows {
 	var err error
-	f.log, err = streams.Open(streams.Options{Limits: streams.Limits{Events: int(f.limit)}})
+	f.log, err = streams.New(streams.Options{Limits: streams.Limits{Events: int(f.limit)}})
 	must(t, err)
 	h, err := streams.NewHandler(f.log, streams.HandlerOptions{})
 	must(t, err)

@@ -44,7 +44,7 @@ const (
 )
 
 func (e expectation) of(version uint64) streams.Expect {
-	return [...]streams.Expect{streams.Any, streams.NoStream, streams.Exists, streams.Version(version)}[e]
+	return [...]streams.Expect{streams.ExpectAny, streams.ExpectNoStream, streams.ExpectExists, streams.ExpectVersion(version)}[e]
 }
 
 // A streamOp is a call to a log.

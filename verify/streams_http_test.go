@@ -24,7 +24,7 @@ type lossyHistory struct {
 
 func (h lossyHistory) run(ctx context.Context, t *testing.T) ([]porcupine.Operation, *[wireFaults]atomic.Int64, error) {
 	r := streamRules{Events: []uint64{4, 10_000}[h.seed%2], Keys: 1000, Remote: true, Retried: h.retries}
-	l, err := streams.Open(streams.Options{Limits: streams.Limits{Events: int(r.Events)}, MaxKeys: r.Keys})
+	l, err := streams.New(streams.Options{Limits: streams.Limits{Events: int(r.Events)}, MaxKeys: r.Keys})
 	must(t, err)
 	defer func() { _ = l.Close() }()
 	handler, err := streams.NewHandler(l, streams.HandlerOptions{})
@@ -36,10 +36,10 @@ func (h lossyHistory) run(ctx context.Context, t *testing.T) ([]porcupine.Operat
 	defer proxy.end(front)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableKeepAlives: !h.retries} // else net/http retries by itself
 	defer transport.CloseIdleConnections()
-	o := streams.ClientOptions{HTTP: &http.Client{Transport: transport}, RetryFor: time.Nanosecond}
+	o := streams.ClientOptions{HTTP: &http.Client{Transport: transport}, RetryTimeout: time.Nanosecond}
 	mix := streamMix{Streams: []string{"a/b"}, Deletes: true}
 	if h.retries {
-		o.RetryFor, mix = 20*time.Second, streamMix{Streams: []string{"a/b"}, Hurry: true}
+		o.RetryTimeout, mix = 20*time.Second, streamMix{Streams: []string{"a/b"}, Hurry: true}
 	}
 	c, err := streams.NewClient(front.URL, o)
 	must(t, err)

@@ -81,7 +81,7 @@ func streamHistory(ctx context.Context, seed uint64, wrap func(streams.Log) stre
 	if r.Refuse {
 		o.Limits.Full = streams.RefuseNew
 	}
-	l, err := streams.Open(o)
+	l, err := streams.New(o)
 	if err != nil {
 		return r, core.Epoch{}, nil, err
 	}
@@ -157,19 +157,19 @@ type checkThenAppendStream struct{ streams.Log }
 
 func (l checkThenAppendStream) Append(ctx context.Context, a streams.Append) (streams.Result, error) {
 	none := streams.Append{Stream: a.Stream, Expect: a.Expect}
-	if none.Expect == streams.Any {
+	if none.Expect == streams.ExpectAny {
 		return l.Log.Append(ctx, a)
 	}
 	i, err := l.Info(ctx, a.Stream)
 	if err != nil {
 		return streams.Result{}, err
 	}
-	holds := a.Expect == streams.Version(i.Version) || a.Expect == streams.NoStream && !i.Exists || a.Expect == streams.Exists && i.Exists
+	holds := a.Expect == streams.ExpectVersion(i.Version) || a.Expect == streams.ExpectNoStream && !i.Exists || a.Expect == streams.ExpectExists && i.Exists
 	if !holds {
 		return l.Log.Append(ctx, a) // it tells the conflict
 	}
 	runtime.Gosched()
-	a.Expect = streams.Any
+	a.Expect = streams.ExpectAny
 	return l.Log.Append(ctx, a)
 }
 
@@ -177,7 +177,7 @@ func (l checkThenAppendStream) Append(ctx context.Context, a streams.Append) (st
 type batchInPiecesStream struct{ streams.Log }
 
 func (l batchInPiecesStream) Append(ctx context.Context, a streams.Append) (r streams.Result, err error) {
-	if a.Key != "" || len(a.Events) == 1 || a.Expect != streams.Any {
+	if a.Key != "" || len(a.Events) == 1 || a.Expect != streams.ExpectAny {
 		return l.Log.Append(ctx, a)
 	}
 	for i := range a.Events {

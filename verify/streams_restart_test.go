@@ -35,7 +35,7 @@ func openTown(t *testing.T, blobs sinks.BlobStore) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.log, err = streams.New(w.saver.Store(), o); err != nil {
+	if w.log, err = streams.Over(w.saver.Store(), o); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.saver.Attach(w.log); err != nil {
@@ -138,11 +138,11 @@ func TestStreamsAndWindowTravel(t *testing.T) {
 	if r := must(add(w, "a", 55)); r.Duplicate || r.First != 52 {
 		t.Errorf("a lost event is known: %+v", r)
 	}
-	at := map[string]streams.Position{"a": {Epoch: epoch, Version: 60}, "many/1": {Epoch: epoch, Version: 1}}
+	at := map[string]streams.Checkpoint{"a": {Epoch: epoch, Version: 60}, "many/1": {Epoch: epoch, Version: 1}}
 	wait, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var got []string
-	for m, err := range w.log.Subscribe(wait, streams.Subscription{Pattern: "a,many/1", From: at}) {
+	for m, err := range w.log.Subscribe(wait, streams.Subscription{Pattern: "a,many/1", After: at}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ $`)
 // lossy serves a log and loses every third reply to an append.
 func lossy(t *testing.T, o streams.Options) string {
 	t.Helper()
-	log, err := streams.Open(o)
+	log, err := streams.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := streams.Open(streams.Options{})
+	log, err := streams.New(streams.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { program.Main(m, main) }
 // newServer serves an empty log. front may do something before or behind its handler.
 func newServer(t *testing.T, front func(http.Handler) http.Handler) *httptest.Server {
 	t.Helper()
-	log, err := streams.Open(streams.Options{})
+	log, err := streams.New(streams.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func newServer(t *testing.T, front func(http.Handler) http.Handler) *httptest.Se
 // startGateway serves a gateway in this process and returns its URL.
 func startGateway(t *testing.T, id, server string, wait time.Duration) string {
 	t.Helper()
-	log, err := streams.NewClient(server, streams.ClientOptions{RetryFor: wait})
+	log, err := streams.NewClient(server, streams.ClientOptions{RetryTimeout: wait})
 	if err != nil {
 		t.Fatal(err)
 	}

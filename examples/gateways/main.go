@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	var log *streams.Client
 	if err == nil {
-		log, err = streams.NewClient(o.server, streams.ClientOptions{Token: os.Getenv("EPHEMERA_TOKEN"), RetryFor: o.wait})
+		log, err = streams.NewClient(o.server, streams.ClientOptions{Token: os.Getenv("EPHEMERA_TOKEN"), RetryTimeout: o.wait})
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "gateways: %v (--help shows how)\n", err)

@@ -63,7 +63,7 @@ func keep(ctx context.Context, url string, w io.Writer) error {
 }
 
 func overHTTP(ctx context.Context, w io.Writer) error {
-	local, err := streams.Open(streams.Options{})
+	local, err := streams.New(streams.Options{})
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func follow(ctx context.Context, url string, w io.Writer) error {
 		return err
 	}
 	defer client.Close()
-	order := streams.Append{Stream: "orders/eu", Expect: streams.NoStream, Events: []streams.Event{
+	order := streams.Append{Stream: "orders/eu", Expect: streams.ExpectNoStream, Events: []streams.Event{
 		{ID: "o-17", Type: "order.placed", Data: []byte(`{"amount":12.5}`)},
 	}}
 	first, err := client.Append(ctx, order)

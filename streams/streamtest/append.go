@@ -32,7 +32,7 @@ func raceForVersions(c *call) error {
 	for range writers {
 		wg.Go(func() {
 			for v := range rounds {
-				_, err := c.add("a", streams.Version(uint64(v)), ev(v+1))
+				_, err := c.add("a", streams.ExpectVersion(uint64(v)), ev(v+1))
 				mu.Lock()
 				if err == nil {
 					won[v]++
@@ -80,16 +80,16 @@ func refuseInvalid(c *call) error {
 		"year 10000":        bad(func(e *streams.Event) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }),
 		"deep":              bad(func(e *streams.Event) { e.Data = []byte(deep(5000)) }),
 	} {
-		if _, err := c.add("a", streams.Any, ev(1), e); !errors.Is(err, streams.ErrInvalid) {
+		if _, err := c.add("a", streams.ExpectAny, ev(1), e); !errors.Is(err, streams.ErrInvalid) {
 			return fmt.Errorf("%s: error %w, want %w", name, err, streams.ErrInvalid)
 		}
 	}
 	for _, name := range []string{"", "a//b", "/a", "a/", ".", "a/../b", "a*", "a?b", "a,b", "a\nb", "\xff", long(streams.MaxNameBytes + 1)} {
-		if _, err := c.add(name, streams.Any, ev(1)); !errors.Is(err, streams.ErrInvalid) {
+		if _, err := c.add(name, streams.ExpectAny, ev(1)); !errors.Is(err, streams.ErrInvalid) {
 			return fmt.Errorf("stream %q: error %w, want %w", name, err, streams.ErrInvalid)
 		}
 	}
-	_, err := c.add("a", streams.Any)
+	_, err := c.add("a", streams.ExpectAny)
 	if err := wantError("no event", err, streams.ErrInvalid); err != nil {
 		return err
 	}
@@ -97,11 +97,11 @@ func refuseInvalid(c *call) error {
 	for i := range many {
 		many[i] = ev(1)
 	}
-	_, err = c.add("a", streams.Any, many...)
+	_, err = c.add("a", streams.ExpectAny, many...)
 	if err := wantError("too many events", err, streams.ErrTooLarge); err != nil {
 		return err
 	}
-	_, err = c.add("a", streams.Any, streams.Event{Data: []byte(`"` + long(streams.MaxDataBytes) + `"`)})
+	_, err = c.add("a", streams.ExpectAny, streams.Event{Data: []byte(`"` + long(streams.MaxDataBytes) + `"`)})
 	return all(wantError("too much data", err, streams.ErrTooLarge), c.wantVersion("a", 0))
 }
 
@@ -117,11 +117,11 @@ func deep(n int) string {
 }
 
 func caseVersions(c *call) error {
-	r, err := c.add("a", streams.Any, ev(1))
+	r, err := c.add("a", streams.ExpectAny, ev(1))
 	if err := wantResult(r, err, 1, 1, false); err != nil {
 		return err
 	}
-	r, err = c.add("a", streams.Any, ev(2), ev(3), ev(4))
+	r, err = c.add("a", streams.ExpectAny, ev(2), ev(3), ev(4))
 	if err := wantResult(r, err, 2, 4, false); err != nil {
 		return err
 	}
@@ -136,17 +136,17 @@ func caseExpect(c *call) error {
 	}
 	version := uint64(0)
 	for i, s := range []step{
-		{streams.Version(1), false},
-		{streams.Exists, false},
-		{streams.NoStream, true},
-		{streams.NoStream, false},
-		{streams.Version(0), false},
-		{streams.Version(2), false},
-		{streams.Version(1), true},
-		{streams.Exists, true},
-		{streams.Any, true},
-		{streams.Version(4), true},
-		{streams.Version(4), false},
+		{streams.ExpectVersion(1), false},
+		{streams.ExpectExists, false},
+		{streams.ExpectNoStream, true},
+		{streams.ExpectNoStream, false},
+		{streams.ExpectVersion(0), false},
+		{streams.ExpectVersion(2), false},
+		{streams.ExpectVersion(1), true},
+		{streams.ExpectExists, true},
+		{streams.ExpectAny, true},
+		{streams.ExpectVersion(4), true},
+		{streams.ExpectVersion(4), false},
 	} {
 		_, err := c.add("a", s.expect, ev(int(version)+1))
 		if s.ok {
@@ -167,7 +167,7 @@ func caseExpect(c *call) error {
 }
 
 func caseEpoch(c *call) error {
-	r, err := c.add("a", streams.Any, ev(1))
+	r, err := c.add("a", streams.ExpectAny, ev(1))
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func caseEpoch(c *call) error {
 func caseFields(c *call) error {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789012345, time.FixedZone("x", 3600))
 	want := streams.Event{ID: "é 1", Type: "order.placed", Time: at, Data: []byte(`{"a":[1,2.50,"x<&>"],"b":null}`), Meta: []byte(`{"source":"/x"}`)}
-	if _, err := c.add("a/b c/%2F?x"[:5], streams.Any, want); err != nil {
+	if _, err := c.add("a/b c/%2F?x"[:5], streams.ExpectAny, want); err != nil {
 		return err
 	}
 	p, err := c.log.Read(c.ctx, streams.Read{Stream: "a/b c"})
@@ -201,7 +201,7 @@ func caseNames(c *call) error {
 	names := []string{"a", "a/b", "a/b/c", "ä/ö ü", "100%", "a+b", "a&b=c", "a;b", "#x", "a%2Fb", "~", "a:b@c", "'\"", "日本"}
 	for i, n := range names {
 		for range i + 1 {
-			if _, err := c.add(n, streams.Any, ev(1)); err != nil {
+			if _, err := c.add(n, streams.ExpectAny, ev(1)); err != nil {
 				return fmt.Errorf("%q: %w", n, err)
 			}
 		}
@@ -216,7 +216,7 @@ func caseNames(c *call) error {
 
 func caseMine(c *call) error {
 	e := ev(1)
-	if _, err := c.add("a", streams.Any, e); err != nil {
+	if _, err := c.add("a", streams.ExpectAny, e); err != nil {
 		return err
 	}
 	copy(e.Data, `{"n":7}`)

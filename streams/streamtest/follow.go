@@ -87,7 +87,7 @@ func followDeleted(c *call) error {
 	if err := all(fillFrom(c, "a", 5, 6), c.log.Delete(c.ctx, "a")); err != nil {
 		return err
 	}
-	late, stopLate := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Version: 4}}})
+	late, stopLate := c.follow(streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Version: 4}}})
 	defer stopLate()
 	return expectMessages(late, "gap a 5-6 deleted", "caughtup")
 }
@@ -148,7 +148,7 @@ func caseFollowFrom(c *call) error {
 	if err != nil {
 		return err
 	}
-	next, stop := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Epoch: i.Epoch, Version: 3}}})
+	next, stop := c.follow(streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Epoch: i.Epoch, Version: 3}}})
 	defer stop()
 	return expectMessages(next, "a@4", "a@5", "caughtup")
 }
@@ -157,7 +157,7 @@ func caseFollowEpoch(c *call) error {
 	if err := c.fill("a", 2); err != nil {
 		return err
 	}
-	next, stop := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Epoch: core.Epoch{7}, Version: 9}}})
+	next, stop := c.follow(streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Epoch: core.Epoch{7}, Version: 9}}})
 	defer stop()
 	return expectMessages(next, "gap a 1-9 epoch", "a@1", "a@2", "caughtup")
 }
@@ -166,18 +166,18 @@ func caseFollowGap(c *call) error {
 	if err := c.fill("a", 2); err != nil {
 		return err
 	}
-	next, stop := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Version: 1}}})
+	next, stop := c.follow(streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Version: 1}}})
 	defer stop()
 	if err := expectMessages(next, "a@2", "caughtup"); err != nil {
 		return err
 	}
-	more, end := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Version: 2}}})
+	more, end := c.follow(streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Version: 2}}})
 	end()
 	_ = more
 	if err := fillFrom(c, "a", 3, 9); err != nil {
 		return err
 	}
-	late, stopLate := c.follow(streams.Subscription{Pattern: "a", From: map[string]streams.Position{"a": {Version: 2}}})
+	late, stopLate := c.follow(streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Version: 2}}})
 	defer stopLate()
 	return expectMessages(late, "gap a 3-6 limit", "a@7", "a@8", "a@9", "caughtup")
 }
@@ -186,7 +186,7 @@ func caseFollowEnd(c *call) error {
 	if err := c.fill("a", 5); err != nil {
 		return err
 	}
-	next, stop := c.follow(streams.Subscription{Pattern: "a", EndOnGap: true, From: map[string]streams.Position{"a": {Version: 1}}})
+	next, stop := c.follow(streams.Subscription{Pattern: "a", EndOnGap: true, After: map[string]streams.Checkpoint{"a": {Version: 1}}})
 	defer stop()
 	_, err := next()
 	if g := (*streams.GapError)(nil); !errors.As(err, &g) || g.Gap != (streams.Gap{Stream: "a", From: 2, To: 3, Cause: streams.CauseLimit}) {

@@ -29,7 +29,7 @@ func keyCases() []testCase {
 // fillFrom appends events from to to, one by one.
 func fillFrom(c *call, stream string, from, to int) error {
 	for n := from; n <= to; n++ {
-		if _, err := c.add(stream, streams.Any, ev(n)); err != nil {
+		if _, err := c.add(stream, streams.ExpectAny, ev(n)); err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func fillFrom(c *call, stream string, from, to int) error {
 }
 
 func caseKey(c *call) error {
-	a := streams.Append{Stream: "a", Key: "k1", Expect: streams.NoStream, Events: []streams.Event{ev(1), ev(2)}}
+	a := streams.Append{Stream: "a", Key: "k1", Expect: streams.ExpectNoStream, Events: []streams.Event{ev(1), ev(2)}}
 	r, err := c.log.Append(c.ctx, a)
 	if err := wantResult(r, err, 1, 2, false); err != nil {
 		return err
@@ -45,7 +45,7 @@ func caseKey(c *call) error {
 	if err := fillFrom(c, "a", 3, 3); err != nil {
 		return err
 	}
-	for _, e := range []streams.Expect{streams.NoStream, streams.Any, streams.Version(77)} {
+	for _, e := range []streams.Expect{streams.ExpectNoStream, streams.ExpectAny, streams.ExpectVersion(77)} {
 		a.Expect = e
 		r, err := c.log.Append(c.ctx, a)
 		if err := wantResult(r, err, 1, 2, true); err != nil {
@@ -86,21 +86,21 @@ func caseKeyReused(c *call) error {
 
 func caseIds(c *call) error {
 	for n := range 4 {
-		r, err := c.add("a", streams.Any, withID(strconv.Itoa(n+1), n+1))
+		r, err := c.add("a", streams.ExpectAny, withID(strconv.Itoa(n+1), n+1))
 		if err := wantResult(r, err, uint64(n+1), uint64(n+1), false); err != nil {
 			return err
 		}
 	}
-	r, err := c.add("a", streams.NoStream, withID("2", 2), withID("3", 3))
+	r, err := c.add("a", streams.ExpectNoStream, withID("2", 2), withID("3", 3))
 	if err := wantResult(r, err, 2, 3, true); err != nil {
 		return err
 	}
-	r, err = c.add("a", streams.Any, withID("2", 2))
+	r, err = c.add("a", streams.ExpectAny, withID("2", 2))
 	return all(wantResult(r, err, 2, 2, true), c.wantVersion("a", 4))
 }
 
 func caseIdsPartly(c *call) error {
-	if _, err := c.add("a", streams.Any, withID("1", 1), withID("2", 2)); err != nil {
+	if _, err := c.add("a", streams.ExpectAny, withID("1", 1), withID("2", 2)); err != nil {
 		return err
 	}
 	for _, x := range []struct {
@@ -112,18 +112,18 @@ func caseIdsPartly(c *call) error {
 		{[]streams.Event{withID("2", 2), withID("1", 1)}, []string{"2", "1"}, true},
 		{[]streams.Event{withID("1", 1), withID("2", 9)}, []string{"2"}, false},
 	} {
-		_, err := c.add("a", streams.Any, x.batch...)
+		_, err := c.add("a", streams.ExpectAny, x.batch...)
 		if k := (*streams.KeyError)(nil); !errors.As(err, &k) || !slices.Equal(k.Keys, x.keys) || k.Partial != x.partial {
 			return fmt.Errorf("batch %v: error %w", x.keys, err)
 		}
 	}
-	_, err := c.add("a", streams.Any, withID("9", 1), withID("9", 1))
+	_, err := c.add("a", streams.ExpectAny, withID("9", 1), withID("9", 1))
 	return all(wantError("one id twice", err, streams.ErrInvalid), c.wantVersion("a", 2))
 }
 
 func caseKeysPerStream(c *call) error {
 	for _, s := range []string{"a", "b"} {
-		r, err := c.add(s, streams.Any, withID("1", 1))
+		r, err := c.add(s, streams.ExpectAny, withID("1", 1))
 		if err := wantResult(r, err, 1, 1, false); err != nil {
 			return err
 		}
@@ -133,12 +133,12 @@ func caseKeysPerStream(c *call) error {
 
 func caseKeysBounded(c *call) error {
 	for n := range 15 {
-		if _, err := c.add("a", streams.Any, withID(strconv.Itoa(n), 1)); err != nil {
+		if _, err := c.add("a", streams.ExpectAny, withID(strconv.Itoa(n), 1)); err != nil {
 			return err
 		}
 	}
 	for n := 5; n < 15; n++ {
-		r, err := c.add("a", streams.Any, withID(strconv.Itoa(n), 1))
+		r, err := c.add("a", streams.ExpectAny, withID(strconv.Itoa(n), 1))
 		if err := wantResult(r, err, uint64(n+1), uint64(n+1), true); err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func caseKeysBounded(c *call) error {
 	if err == nil && i.Keys != 10 {
 		err = fmt.Errorf("%d keys", i.Keys)
 	}
-	r, err2 := c.add("a", streams.Any, withID("0", 1))
+	r, err2 := c.add("a", streams.ExpectAny, withID("0", 1))
 	return all(err, wantResult(r, err2, 16, 16, false))
 }
 
@@ -158,7 +158,7 @@ func caseKeyRace(c *call) error {
 		errs := make([]error, 4)
 		for i := range results {
 			wg.Go(func() {
-				results[i], errs[i] = c.add("a", streams.Any, withID(strconv.Itoa(round), 1))
+				results[i], errs[i] = c.add("a", streams.ExpectAny, withID(strconv.Itoa(round), 1))
 			})
 		}
 		wg.Wait()

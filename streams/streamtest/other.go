@@ -40,7 +40,7 @@ func aggregate(c *call) error {
 			sum[g] += float64(i % 100)
 		}
 		if batch = append(batch, e); len(batch) == 500 {
-			if _, err := c.add("a", streams.Any, batch...); err != nil {
+			if _, err := c.add("a", streams.ExpectAny, batch...); err != nil {
 				return err
 			}
 			batch = batch[:0]
@@ -112,11 +112,11 @@ func caseDelete(c *call) error {
 	if err != nil || p.Gap == nil || *p.Gap != (streams.Gap{Stream: "a", From: 2, To: 3, Cause: streams.CauseDeleted}) {
 		return fmt.Errorf("page %+v, %w", p, err)
 	}
-	_, err = c.add("a", streams.Exists, ev(4))
+	_, err = c.add("a", streams.ExpectExists, ev(4))
 	if err := wantError("Exists", err, streams.ErrConflict); err != nil {
 		return err
 	}
-	r, err := c.add("a", streams.NoStream, ev(4))
+	r, err := c.add("a", streams.ExpectNoStream, ev(4))
 	if err := wantResult(r, err, 4, 4, false); err != nil {
 		return err
 	}
@@ -128,13 +128,13 @@ func caseDelete(c *call) error {
 }
 
 func caseDeleteKeys(c *call) error {
-	if _, err := c.add("a", streams.Any, withID("1", 1)); err != nil {
+	if _, err := c.add("a", streams.ExpectAny, withID("1", 1)); err != nil {
 		return err
 	}
 	if err := c.log.Delete(c.ctx, "a"); err != nil {
 		return err
 	}
-	r, err := c.add("a", streams.Any, withID("1", 5))
+	r, err := c.add("a", streams.ExpectAny, withID("1", 5))
 	return wantResult(r, err, 2, 2, false)
 }
 
@@ -142,7 +142,7 @@ func caseMaxStreams(c *call) error {
 	if err := all(c.fill("a", 1), c.fill("b", 1)); err != nil {
 		return err
 	}
-	_, err := c.add("c", streams.Any, ev(1))
+	_, err := c.add("c", streams.ExpectAny, ev(1))
 	return all(wantError("a third stream", err, streams.ErrTooManyStreams), c.fill("a", 1), c.log.Delete(c.ctx, "b"), c.fill("c", 1))
 }
 
@@ -150,7 +150,7 @@ func caseClosed(c *call) error {
 	if err := c.log.Close(); err != nil {
 		return err
 	}
-	_, e1 := c.add("a", streams.Any, ev(1))
+	_, e1 := c.add("a", streams.ExpectAny, ev(1))
 	_, e2 := c.log.Read(c.ctx, streams.Read{Stream: "a"})
 	_, e3 := c.log.Info(c.ctx, "a")
 	_, e4 := c.log.List(c.ctx, "", "", 0)
@@ -170,7 +170,7 @@ func caseCanceled(c *call) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	cancel()
 	d := &call{ctx, c.log}
-	_, e1 := d.add("a", streams.Any, ev(1))
+	_, e1 := d.add("a", streams.ExpectAny, ev(1))
 	_, e2 := c.log.Read(ctx, streams.Read{Stream: "a"})
 	return all(wantError("append", e1, context.Canceled), wantError("read", e2, context.Canceled), c.wantVersion("a", 0))
 }

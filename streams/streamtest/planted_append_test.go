@@ -72,10 +72,10 @@ func appendBugs() []bug {
 			r.First = r.Last
 			return err
 		})},
-		{name: "expectations ignored", want: "expect race", plant: asking(func(a *streams.Append) { a.Expect = streams.Any })},
+		{name: "expectations ignored", want: "expect race", plant: asking(func(a *streams.Append) { a.Expect = streams.ExpectAny })},
 		{name: "Exists ignored", want: "expect", plant: asking(func(a *streams.Append) {
-			if a.Expect == streams.Exists {
-				a.Expect = streams.Any
+			if a.Expect == streams.ExpectExists {
+				a.Expect = streams.ExpectAny
 			}
 		})},
 		{name: "conflict without the version", want: "expect", plant: answering(func(_ *streams.Result, err error) error {
@@ -111,11 +111,11 @@ func checkFirst(l streams.Log) streams.Log {
 	meet := make(meeting)
 	return spoiled{Log: l, append: func(ctx context.Context, a streams.Append) (streams.Result, error) {
 		i, err := l.Info(ctx, a.Stream)
-		if err != nil || a.Expect != streams.Version(i.Version) {
+		if err != nil || a.Expect != streams.ExpectVersion(i.Version) {
 			return l.Append(ctx, a)
 		}
 		meet.wait()
-		a.Expect = streams.Any
+		a.Expect = streams.ExpectAny
 		return l.Append(ctx, a)
 	}}
 }
@@ -187,7 +187,7 @@ func keyBugs() []bug {
 		{name: "the expectation before the key", want: "key ids", plant: appending(func(l streams.Log) appendFunc {
 			return func(ctx context.Context, a streams.Append) (streams.Result, error) {
 				i, err := l.Info(ctx, a.Stream)
-				if err == nil && a.Expect != streams.Any && (a.Expect != streams.NoStream || i.Exists) {
+				if err == nil && a.Expect != streams.ExpectAny && (a.Expect != streams.ExpectNoStream || i.Exists) {
 					return streams.Result{}, &streams.ConflictError{Version: i.Version, Epoch: i.Epoch}
 				}
 				return l.Append(ctx, a)

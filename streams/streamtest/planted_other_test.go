@@ -66,7 +66,7 @@ func otherBugs() []bug {
 		}},
 		{name: "a deleted stream exists", want: "delete", plant: appending(func(l streams.Log) appendFunc {
 			return func(ctx context.Context, a streams.Append) (streams.Result, error) {
-				if i, err := l.Info(ctx, a.Stream); err == nil && i.Version > 0 && !i.Exists && a.Expect == streams.NoStream {
+				if i, err := l.Info(ctx, a.Stream); err == nil && i.Version > 0 && !i.Exists && a.Expect == streams.ExpectNoStream {
 					return streams.Result{}, &streams.ConflictError{Version: i.Version, Epoch: i.Epoch}
 				}
 				return l.Append(ctx, a)

@@ -131,11 +131,11 @@ func following(change func(m streams.Message, err error) []streams.Message) plan
 func wishing(change func(s *streams.Subscription)) plantFunc {
 	return func(l streams.Log) streams.Log {
 		return spoiled{Log: l, subscribe: func(ctx context.Context, s streams.Subscription) iter.Seq2[streams.Message, error] {
-			from := map[string]streams.Position{}
-			for name, p := range s.From {
-				from[name] = p
+			after := map[string]streams.Checkpoint{}
+			for name, p := range s.After {
+				after[name] = p
 			}
-			s.From = from
+			s.After = after
 			change(&s)
 			return l.Subscribe(ctx, s)
 		}}
@@ -175,14 +175,14 @@ func followBugs() []bug {
 		{name: "now is oldest", want: "follow-now", plant: wishing(func(s *streams.Subscription) { s.Start = streams.FromOldest })},
 		{name: "patterns ignored", want: "follow-many", plant: wishing(func(s *streams.Subscription) { s.Pattern = "*" })},
 		{name: "the position is yielded again", want: "follow-from", plant: wishing(func(s *streams.Subscription) {
-			for name, p := range s.From {
-				s.From[name] = streams.Position{Epoch: p.Epoch, Version: p.Version - 1}
+			for name, p := range s.After {
+				s.After[name] = streams.Checkpoint{Epoch: p.Epoch, Version: p.Version - 1}
 			}
 		})},
-		{name: "position ignored", want: "follow-from", plant: wishing(func(s *streams.Subscription) { s.From = nil })},
+		{name: "checkpoint ignored", want: "follow-from", plant: wishing(func(s *streams.Subscription) { s.After = nil })},
 		{name: "epoch of a position ignored", want: "follow-epoch", plant: wishing(func(s *streams.Subscription) {
-			for name, p := range s.From {
-				s.From[name] = streams.Position{Version: p.Version}
+			for name, p := range s.After {
+				s.After[name] = streams.Checkpoint{Version: p.Version}
 			}
 		})},
 		{name: "gaps are not told", want: "follow-gap follow-epoch", plant: without(streams.MessageGap)},

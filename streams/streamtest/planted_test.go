@@ -102,7 +102,7 @@ func (b *bug) open(t testing.TB, o streams.Options) streams.Log {
 	if b.options != nil {
 		b.options(&o)
 	}
-	l, err := streams.Open(o)
+	l, err := streams.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,14 +106,14 @@ func caseRefuseNew(c *call) error {
 	if err := c.fill("a", 2); err != nil {
 		return err
 	}
-	_, err := c.add("a", streams.Any, ev(3), ev(4))
+	_, err := c.add("a", streams.ExpectAny, ev(3), ev(4))
 	if err := wantError("a batch too many", err, streams.ErrFull); err != nil {
 		return err
 	}
 	if err := fillFrom(c, "a", 3, 3); err != nil {
 		return err
 	}
-	_, err = c.add("a", streams.Any, ev(4))
+	_, err = c.add("a", streams.ExpectAny, ev(4))
 	_, err2 := c.wantVersions(streams.Read{Stream: "a"}, 1, 2, 3)
 	return all(wantError("one too many", err, streams.ErrFull), err2)
 }

@@ -89,7 +89,7 @@ func (c *call) add(stream string, expect streams.Expect, events ...streams.Event
 // fill appends events 1 to n, one by one.
 func (c *call) fill(stream string, n int) error {
 	for i := range n {
-		if _, err := c.add(stream, streams.Any, ev(i+1)); err != nil {
+		if _, err := c.add(stream, streams.ExpectAny, ev(i+1)); err != nil {
 			return err
 		}
 	}

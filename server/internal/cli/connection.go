@@ -52,7 +52,7 @@ func (c *connection) log() (*streams.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return streams.NewClient(c.URL, streams.ClientOptions{HTTP: client, Token: token, RetryFor: c.RetryFor})
+	return streams.NewClient(c.URL, streams.ClientOptions{HTTP: client, Token: token, RetryTimeout: c.RetryFor})
 }
 
 // rest returns everything else of it.

@@ -106,17 +106,17 @@ func (c *appendCmd) events(w *world) ([]streams.Event, error) {
 func parseExpect(text string) (streams.Expect, error) {
 	switch text {
 	case "any":
-		return streams.Any, nil
+		return streams.ExpectAny, nil
 	case "none":
-		return streams.NoStream, nil
+		return streams.ExpectNoStream, nil
 	case "exists":
-		return streams.Exists, nil
+		return streams.ExpectExists, nil
 	}
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return streams.Any, fmt.Errorf("%w: --expect %q; any, none, exists or a version", errUsage, text)
+		return streams.ExpectAny, fmt.Errorf("%w: --expect %q; any, none, exists or a version", errUsage, text)
 	}
-	return streams.Version(v), nil
+	return streams.ExpectVersion(v), nil
 }
 
 type readCmd struct {

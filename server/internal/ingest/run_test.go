@@ -17,7 +17,7 @@ import (
 
 func openLog(t testing.TB, o streams.Options) *streams.Local {
 	t.Helper()
-	log, err := streams.Open(o)
+	log, err := streams.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (s *State) openSnapshots(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.Log, err = streams.New(s.Events.Store(), s.o.Streams); err != nil {
+	if s.Log, err = streams.Over(s.Events.Store(), s.o.Streams); err != nil {
 		return wrap("open", "streams", err)
 	}
 	if err := s.Events.Attach(s.Log); err != nil {

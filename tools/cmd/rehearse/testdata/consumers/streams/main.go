@@ -11,7 +11,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	l, err := streams.Open(streams.Options{})
+	l, err := streams.New(streams.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
