@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
+	"reflect"
 )
 
 // A Codec turns runs of events into bytes and back. It must be safe for concurrent use and give the same bytes for the
@@ -25,7 +27,9 @@ type Codec[E any] interface {
 // JSON is a codec for every type that encoding/json handles: one line per event. It is the slowest and the most
 // patient: fields may be added, and unknown ones are ignored.
 //
-// Events come back as encoding/json reads what it has written: without fields that it leaves out, with U+FFFD in place of
+// Types with unexported fields, which encoding/json would leave out without a word, are refused, unless they write themselves
+// (json.Marshaler, encoding.TextMarshaler) or the field is tagged json:"-". Otherwise events come back as encoding/json
+// reads what it has written: without fields that their tags leave out, with U+FFFD in place of
 // bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN, an infinity and a time after
 // the year 9999 are errors. Where that matters use Columns or Fixed.
 func JSON[E any]() Codec[E] { return jsonCodec[E]{} }
@@ -33,6 +37,49 @@ func JSON[E any]() Codec[E] { return jsonCodec[E]{} }
 type jsonCodec[E any] struct{}
 
 func (jsonCodec[E]) Name() string { return "json" }
+
+func (jsonCodec[E]) check() error {
+	if lost := lostByJSON(reflect.TypeFor[E](), map[reflect.Type]bool{}); lost != "" {
+		return fmt.Errorf("%w: Codec: JSON would lose %s, which is unexported: export it, tag it `json:\"-\"` if it may be lost, "+
+			"or choose another codec", ErrOption, lost)
+	}
+	return nil
+}
+
+// lostByJSON returns the first field that encoding/json leaves out although nobody says so, or nothing.
+func lostByJSON(t reflect.Type, seen map[reflect.Type]bool) string {
+	if seen[t] || writesItself(t) {
+		return ""
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return lostByJSON(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			switch {
+			case f.Tag.Get("json") == "-", f.Name == "_", f.Type.Size() == 0:
+				continue
+			case !f.IsExported() && !(f.Anonymous && f.Type.Kind() == reflect.Struct):
+				return t.String() + "." + f.Name
+			}
+			if lost := lostByJSON(f.Type, seen); lost != "" {
+				return lost
+			}
+		}
+	}
+	return ""
+}
+
+func writesItself(t reflect.Type) bool {
+	for _, able := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
+		if t.Implements(able) || reflect.PointerTo(t).Implements(able) {
+			return true
+		}
+	}
+	return false
+}
 
 func (jsonCodec[E]) Append(dst []byte, events []E) ([]byte, error) {
 	b := bytes.NewBuffer(dst)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ephemera-go/ephemera/core"
 )
 
 func TestJSONRoundTrip(t *testing.T) {
@@ -87,6 +89,43 @@ func TestJSONIsNotExact(t *testing.T) {
 			t.Errorf("%v: %v, want an error that names the event", f, err)
 		}
 	}
+}
+
+type hidden struct{ X, y int }
+
+type lister struct {
+	_    [40]byte
+	Told map[string][]*told
+	At   time.Time
+	left int `json:"-"`
+}
+
+type told struct {
+	embedded
+	None struct{}
+	Next *told
+}
+
+type embedded struct{ A int }
+
+// TestJSONLosesNothing: a field that encoding/json would leave out without a word is refused by name.
+func TestJSONLosesNothing(t *testing.T) {
+	refused := func(err error, field string) {
+		t.Helper()
+		fails(t, err, ErrOption)
+		if !strings.Contains(err.Error(), "snapshot."+field+",") {
+			t.Errorf("%v does not name %s", err, field)
+		}
+	}
+	blobs := (&place{}).handle(t)
+	_, err := Open(t.Context(), blobs, core.Options[hidden]{Capacity: 1}, Options[hidden]{})
+	refused(err, "hidden.y")
+	_, _, err = Load(t.Context(), blobs, core.Options[*hidden]{Capacity: 1}, Options[*hidden]{})
+	refused(err, "hidden.y")
+	refused(wrap("open", "", jsonCodec[map[string][]hidden]{}.check()), "hidden.y")
+	refused(wrap("open", "", jsonCodec[struct{ In struct{ hidden } }]{}.check()), "hidden.y")
+	must(t, jsonCodec[lister]{}.check())
+	must(t, jsonCodec[any]{}.check())
 }
 
 func TestJSONRefuses(t *testing.T) {
