@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -9,44 +10,106 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
 	"time"
-
-	"github.com/ephemera-go/ephemera/core"
 )
 
-// A programme repeats all the tests of this package with random options until its time is over.
+// A programme repeats the tests of this package with random options until its time is over.
 type programme struct {
+	t       *testing.T
 	seed    uint64
 	limit   time.Duration
-	small   bool // cycles of a fraction of a second
-	file    string
+	small   bool    // cycles of a fraction of a second
+	only    *choice // this cycle, and no other
+	parts   []part
+	file    string // of the report, without .json and .md
 	say     func(format string, args ...any)
 	stepped func() // called after each cycle
 
-	rng *rand.Rand
+	rng    *rand.Rand // of the cycle
+	server string     // the program, once it is built
 	*report
+}
+
+// A part is one of the parts of a programme. What it draws comes from p.rng alone, so that the seed of a cycle repeats it.
+// It returns what it has drawn, and what went wrong, or lets t fail.
+type part struct {
+	name   string
+	weight int
+	run    func(p *programme, ctx context.Context, t *testing.T, seed uint64) (plan any, err error)
+}
+
+// allParts are the parts of the whole programme.
+func allParts() []part {
+	return []part{
+		{"conservation", 4, (*programme).conserve},
+		{"linearizability", 2, (*programme).linearize},
+		{"soak", 2, (*programme).soak},
+		{"window", 3, (*programme).window},
+		{"snapshot", 4, (*programme).snapshot},
+		{"snapshot-kill", 2, (*programme).snapshotKill},
+		{"streams", 3, (*programme).streams},
+		{"streams-http", 2, (*programme).streamsHTTP},
+		{"streams-once", 2, (*programme).streamsOnce},
+		{"streams-kill", 2, (*programme).streamsKill},
+		{"streams-flood", 1, (*programme).streamsFlood},
+		{"server-kill", 3, (*programme).serverKill},
+	}
+}
+
+// A choice names a cycle: "window:17", or "small:window:17" for one of the short programme.
+type choice struct {
+	small bool
+	name  string
+	seed  uint64
+}
+
+func parseChoice(text string) (*choice, error) {
+	rest, small := strings.CutPrefix(text, "small:")
+	name, number, ok := strings.Cut(rest, ":")
+	seed, err := strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil {
+		return nil, fmt.Errorf("%q is not PART:SEED, such as window:17", text)
+	}
+	return &choice{small, name, seed}, nil
+}
+
+func (c choice) String() string {
+	text := fmt.Sprint(c.name, ":", c.seed)
+	if c.small {
+		text = "small:" + text
+	}
+	return text
 }
 
 // maxFailures ends a programme: one broken promise breaks many cycles.
 const maxFailures = 5
 
 // run ends when the time is over, on an interrupt, and after too many failures. The report is complete in any case. Each
-// kind has its turn at least once, however short the time.
+// part has its turn at least once, however short the time.
 func (p *programme) run(ctx context.Context) (*report, error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	unlimited := ctx
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
-	p.rng, p.report = rand.New(rand.NewPCG(p.seed, 0)), newReport(p.seed)
-	first := []string{"conservation", "linearizability", "soak", "window", "snapshot"}
-	for n := 0; (ctx.Err() == nil || n < len(first)) && unlimited.Err() == nil && len(p.Failures) < maxFailures; n++ {
-		c := cycle{Number: n, Kind: p.kind(), Seed: mix(p.seed + uint64(n))}
-		if n < len(first) {
-			c.Kind = first[n]
-			p.cycle(unlimited, c)
-		} else {
-			p.cycle(ctx, c)
+	order := rand.New(rand.NewPCG(p.seed, 0))
+	p.report = newReport(p.seed)
+	for n := 0; (ctx.Err() == nil || n < len(p.parts)) && unlimited.Err() == nil && len(p.Failures) < maxFailures; n++ {
+		c, within := choice{p.small, p.draw(order), mix(p.seed + uint64(n))}, ctx
+		if n < len(p.parts) {
+			c.name, within = p.parts[n].name, unlimited
+		}
+		if p.only != nil {
+			if n > 0 {
+				break
+			}
+			c, within = *p.only, unlimited
+		}
+		if err := p.cycle(within, n, c); err != nil {
+			return p.report, err
 		}
 		if err := p.write(p.file); err != nil {
 			return p.report, err
@@ -59,23 +122,34 @@ func (p *programme) run(ctx context.Context) (*report, error) {
 	return p.report, p.write(p.file)
 }
 
-// kind draws by weight.
-func (p *programme) kind() string {
-	switch x := p.rng.IntN(16); {
-	case x < 5:
-		return "conservation"
-	case x < 8:
-		return "linearizability"
-	case x < 11:
-		return "window"
-	case x < 14:
-		return "snapshot"
+// draw draws a part by weight.
+func (p *programme) draw(order *rand.Rand) string {
+	sum := 0
+	for _, k := range p.parts {
+		sum += k.weight
 	}
-	return "soak"
+	x := order.IntN(sum)
+	for _, k := range p.parts {
+		if x -= k.weight; x < 0 {
+			return k.name
+		}
+	}
+	panic("not reached")
 }
 
 // cycle runs one step under random settings of the runtime, and puts them back.
-func (p *programme) cycle(ctx context.Context, c cycle) {
+func (p *programme) cycle(ctx context.Context, n int, what choice) error {
+	i := 0
+	for ; i < len(p.parts) && p.parts[i].name != what.name; i++ {
+	}
+	if i == len(p.parts) {
+		return fmt.Errorf("there is no part %q", what.name)
+	}
+	if what.name == "server-kill" && p.server == "" {
+		p.server = buildServer(p.t) // which is no part of the cycle
+	}
+	p.rng, p.small = rand.New(rand.NewPCG(what.seed, 1)), what.small
+	c := cycle{Number: n, Part: what.name, Seed: what.seed, Repeat: "make reliability CYCLE=" + what.String()}
 	c.Processors = []int{1, 2, 4, 8}[p.rng.IntN(4)]
 	c.GC = []int{10, 50, 100, 400}[p.rng.IntN(4)]
 	c.MemLimit = []int64{1 << 29, 1 << 30, math.MaxInt64}[p.rng.IntN(3)]
@@ -85,23 +159,20 @@ func (p *programme) cycle(ctx context.Context, c cycle) {
 		debug.SetGCPercent(gc)
 		debug.SetMemoryLimit(limit)
 	}()
+	began := time.Now()
 	var err error
-	switch c.Kind {
-	case "conservation":
-		c.Plan, err = p.conserve(ctx, c.Seed)
-	case "linearizability":
-		c.Plan, err = p.linearize(ctx, c.Seed)
-	case "window":
-		c.Plan, err = p.window(ctx, c.Seed)
-	case "snapshot":
-		c.Plan, err = p.snapshot(ctx, c.Seed)
-	default:
-		c.Plan, err = p.soak(ctx)
+	ok := p.t.Run(fmt.Sprint(n, "-", what.name), func(t *testing.T) {
+		c.Plan, err = p.parts[i].run(p, ctx, t, what.seed)
+	})
+	if !ok && err == nil {
+		err = errors.New("the messages of the test say what is wrong")
 	}
-	p.finish(c, err)
+	p.finish(c, time.Since(began), err)
+	p.say("cycle %d, %v: %.1f s", n, what, time.Since(began).Seconds())
 	if err != nil {
-		p.say("cycle %+v", p.Latest)
+		p.say("FAILED: %+v\nexactly this cycle again: %s", p.Latest, c.Repeat)
 	}
+	return nil
 }
 
 // between draws a number in [least, most], evenly over the orders of magnitude.
@@ -115,71 +186,4 @@ func (p *programme) pickSize(long, small float64) float64 {
 		return small
 	}
 	return long
-}
-
-func (p *programme) conserve(ctx context.Context, seed uint64) (plan any, err error) {
-	c := conservePlan{
-		Seed: seed, Capacity: p.between(16, p.pickSize(200_000, 5_000)), Partitions: 1,
-		Appends: uint64(p.between(10_000, p.pickSize(5_000_000, 50_000))),
-		Writers: 2 + p.rng.IntN(15), Readers: p.rng.IntN(4), MaxBatch: uint64(p.between(1, 3*core.MaxBatch)),
-		Unwatched: p.rng.IntN(3) == 0,
-	}
-	switch p.rng.IntN(3) {
-	case 0:
-		c.Partitions = 2 + p.rng.IntN(7)
-	case 1:
-		c.Lanes = 1 + p.rng.IntN(8)
-	}
-	res, err := conserve(ctx, c)
-	p.Appended += res.Appended
-	p.Discarded += res.Discarded
-	p.Lost += res.Lost
-	p.Stalls += res.Stalls
-	p.Scanned += res.Scanned
-	p.Conflicts += int(res.Conflicts)
-	return c, err
-}
-
-func (p *programme) linearize(ctx context.Context, seed uint64) (plan any, err error) {
-	l := linearPlan{
-		Seed: seed, Histories: int(p.pickSize(3000, 100)),
-		Clients: 2 + p.rng.IntN(11), Ops: 4 + p.rng.IntN(21),
-	}
-	res, err := linearize(ctx, l, func(l log) log { return l })
-	p.Histories += res.Histories
-	p.Conflicts += res.Conflicts
-	p.Unknown += res.Unknown
-	return l, err
-}
-
-func (p *programme) soak(ctx context.Context) (plan any, err error) {
-	s := soakPlan{
-		For: time.Duration(p.pickSize(20e9, 2e8)), Partitions: 1,
-		Capacity: p.between(10_000, p.pickSize(500_000, 50_000)), Writers: 1 + p.rng.IntN(8),
-	}
-	switch p.rng.IntN(3) {
-	case 0:
-		s.Partitions = 2 + p.rng.IntN(7)
-	case 1:
-		s.Lanes = 1 + p.rng.IntN(8)
-	}
-	if p.rng.IntN(3) == 0 {
-		s.MaxPending = s.Capacity
-	}
-	res, err := soak(ctx, s)
-	p.Appended += res.Appended
-	p.Discarded += res.ledger.Discarded
-	p.Lost += res.Lost
-	p.WorstAppendNs = max(p.WorstAppendNs, int64(res.Worst))
-	p.MaxHeapBytes = max(p.MaxHeapBytes, res.Peak)
-	if res.Limit > 0 {
-		p.MaxLiveToLimit = max(p.MaxLiveToLimit, float64(res.Most)/float64(res.Limit))
-	}
-	return s, err
-}
-
-// String is the last line of a programme.
-func (r *report) String() string {
-	return fmt.Sprintf("%.0f s, cycles %v: lost=%d of %d events and %d signals, %d snapshots, %d histories, worst append %v, heap at most %d MiB",
-		r.Seconds, r.Cycles, r.Lost, r.Appended, r.Signals, r.Snapshots, r.Histories, time.Duration(r.WorstAppendNs), r.MaxHeapBytes>>20)
 }

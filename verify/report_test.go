@@ -12,15 +12,16 @@ import (
 // A report says what a run of the programme did. It is written after every cycle, so that a run that is killed leaves
 // one too.
 type report struct {
-	Seed        uint64         `json:"seed"`
-	Started     time.Time      `json:"started"`
-	Seconds     float64        `json:"seconds"`
-	Go          string         `json:"go"`
-	Platform    string         `json:"platform"`
-	Processors  int            `json:"processors"`
-	Interrupted bool           `json:"interrupted"`
-	Passed      bool           `json:"passed"`
-	Cycles      map[string]int `json:"cycles"` // by kind
+	Seed        uint64    `json:"seed"`
+	Started     time.Time `json:"started"`
+	Seconds     float64   `json:"seconds"`
+	Go          string    `json:"go"`
+	Platform    string    `json:"platform"`
+	Processors  int       `json:"processors"`
+	Interrupted bool      `json:"interrupted"`
+	Passed      bool      `json:"passed"`
+
+	Programmes map[string]*partTally `json:"programmes"`
 
 	Appended  uint64 `json:"appended"`
 	Discarded uint64 `json:"discarded"`
@@ -40,7 +41,16 @@ type report struct {
 	Snapshots      uint64 `json:"snapshots"`
 	FailedSaves    uint64 `json:"snapshots_failed"` // by faults
 	RestoredEvents uint64 `json:"events_restored"`
+	MaxAtRisk      uint64 `json:"max_events_at_risk"` // in no snapshot, at the moment before one was taken by hand
 
+	Kills         int    `json:"kills"`
+	LostInCrashes uint64 `json:"events_lost_in_crashes"` // acknowledged, but in no snapshot yet: within the bound that was told
+	StreamCalls   int    `json:"calls_to_streams"`
+	Repeated      int    `json:"appends_repeated"` // and stored once
+	ServerAppends int    `json:"appends_to_servers"`
+
+	WorstP99Ns     int64   `json:"worst_p99_append_ns"`        // of the soaks, every 64th append
+	WorstServerP99 int64   `json:"worst_p99_server_append_ns"` // over HTTP, snapshots beside
 	WorstAppendNs  int64   `json:"worst_append_ns"`
 	WorstGCPauseNs int64   `json:"worst_gc_pause_ns"`
 	MaxHeapBytes   uint64  `json:"max_heap_bytes"`
@@ -50,10 +60,20 @@ type report struct {
 	Failures []cycle `json:"failures"`
 }
 
+// A partTally sums up the cycles of a part.
+type partTally struct {
+	Cycles   int     `json:"cycles"`
+	Failures int     `json:"failures"`
+	Seconds  float64 `json:"seconds"`
+	Slowest  float64 `json:"slowest_seconds"`
+	Seed     uint64  `json:"seed_of_slowest"`
+}
+
 // A cycle is one step of the programme, with everything that was drawn for it.
 type cycle struct {
+	Repeat     string `json:"repeat"` // the command
 	Number     int    `json:"number"`
-	Kind       string `json:"kind"`
+	Part       string `json:"part"`
 	Seed       uint64 `json:"seed"`
 	Plan       any    `json:"plan"`
 	Processors int    `json:"gomaxprocs"`
@@ -65,14 +85,23 @@ type cycle struct {
 func newReport(seed uint64) *report {
 	return &report{
 		Seed: seed, Started: time.Now().UTC(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Processors: runtime.NumCPU(), Passed: true, Cycles: map[string]int{}, Failures: []cycle{},
+		Processors: runtime.NumCPU(), Passed: true, Programmes: map[string]*partTally{}, Failures: []cycle{},
 	}
 }
 
 // finish takes in a cycle that has ended.
-func (r *report) finish(c cycle, err error) {
-	r.Cycles[c.Kind]++
+func (r *report) finish(c cycle, took time.Duration, err error) {
+	if r.Programmes[c.Part] == nil {
+		r.Programmes[c.Part] = &partTally{}
+	}
+	k := r.Programmes[c.Part]
+	k.Cycles++
+	k.Seconds += took.Seconds()
+	if took.Seconds() > k.Slowest {
+		k.Slowest, k.Seed = took.Seconds(), c.Seed
+	}
 	if err != nil {
+		k.Failures++
 		c.Error = err.Error()
 		r.Failures = append(r.Failures, c)
 	}
@@ -89,7 +118,7 @@ func (r *report) finish(c cycle, err error) {
 	r.Seconds = time.Since(r.Started).Seconds()
 }
 
-// write puts the report in place as a whole.
+// write puts the report in place, as JSON and as text, each as a whole.
 func (r *report) write(file string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -98,8 +127,13 @@ func (r *report) write(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".tmp", append(text, '\n'), 0o644); err != nil {
-		return err
+	for name, content := range map[string][]byte{file + ".json": append(text, '\n'), file + ".md": []byte(r.text())} {
+		if err := os.WriteFile(name+".tmp", content, 0o644); err != nil {
+			return err
+		}
+		if err := os.Rename(name+".tmp", name); err != nil {
+			return err
+		}
 	}
-	return os.Rename(file+".tmp", file)
+	return nil
 }

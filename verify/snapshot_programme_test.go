@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +19,7 @@ import (
 // A savingPlan describes several lives of a store on one place, with faults in each.
 type savingPlan struct {
 	Seed     uint64
-	Driver   string // mem, file or sqlite
+	Driver   string // of the place
 	Faults   string // of each life; cleared before it ends, unless Abrupt
 	Abrupt   bool   // lives end without a final snapshot, all but the last
 	Lives    int
@@ -33,7 +32,7 @@ type savingPlan struct {
 
 // A savingResult sums up all lives.
 type savingResult struct {
-	Appended, Restored, Snapshots, Failures, Retries uint64
+	Appended, Restored, Snapshots, Failures, Retries, MaxAtRisk uint64
 }
 
 var savingFaults = []string{
@@ -48,22 +47,10 @@ type saving struct {
 	res savingResult
 }
 
-// saveAndRestart runs the plan. A context that ends shortens it.
-func saveAndRestart(ctx context.Context, p savingPlan) (res savingResult, err error) {
-	dir, err := os.MkdirTemp("", "ephemera-")
-	if err != nil {
-		return res, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
+// saveAndRestart runs the plan at a URL. A context that ends shortens it.
+func saveAndRestart(ctx context.Context, p savingPlan, url string) (res savingResult, err error) {
 	s := &saving{savingPlan: p}
-	switch p.Driver {
-	case "sqlite":
-		s.url = "sqlite://" + filepath.ToSlash(dir) + "/blobs.db?synchronous=normal"
-	case "file":
-		s.url = "file://" + filepath.ToSlash(dir)
-	default:
-		s.url = fmt.Sprint("mem://programme-", p.Seed, "-", rand.Uint64())
-	}
+	s.url = url
 	for life := 0; life < p.Lives && (life == 0 || ctx.Err() == nil) && err == nil; life++ {
 		if err = s.live(life == p.Lives-1); err != nil {
 			err = fmt.Errorf("life %d: %w", life, err)
@@ -168,6 +155,7 @@ func (s *saving) saveOnce(ctx context.Context, saver *snapshot.Saver[event], don
 	for partition := range done {
 		before[partition] = done[partition].Load()
 	}
+	s.res.MaxAtRisk = max(s.res.MaxAtRisk, saver.Stats().AtRisk)
 	err := saver.Save(ctx)
 	var typed *snapshot.Error
 	switch {
@@ -192,20 +180,62 @@ func (s *saving) tidy(ctx context.Context, b sinks.BlobStore) error {
 	return nil
 }
 
-func (p *programme) snapshot(ctx context.Context, seed uint64) (plan any, err error) {
+// placeFor returns a place of the driver of that name.
+func placeFor(driver string) place {
+	list := places()
+	return list[slices.IndexFunc(list, func(p place) bool { return p.name == driver })]
+}
+
+// drawDriver draws files instead of a server that is not there.
+func (p *programme) drawDriver() string {
+	servers := map[string]string{"s3": "EPHEMERA_TEST_S3", "postgres": "EPHEMERA_TEST_POSTGRES"}
+	d := []string{"file", "file", "sqlite", "mem", "s3", "postgres"}[p.rng.IntN(6)]
+	if variable := servers[d]; variable != "" && os.Getenv(variable) == "" {
+		return "file"
+	}
+	return d
+}
+
+func (p *programme) snapshot(ctx context.Context, t *testing.T, seed uint64) (plan any, err error) {
 	s := savingPlan{
-		Seed: seed, Driver: []string{"file", "file", "sqlite", "mem"}[p.rng.IntN(4)],
+		Seed: seed, Driver: p.drawDriver(),
 		Faults: savingFaults[p.rng.IntN(len(savingFaults))], Abrupt: p.rng.IntN(2) == 0,
 		Lives: 2 + p.rng.IntN(4), Life: time.Duration(p.pickSize(2e9, 5e7)), Capacity: p.between(100, p.pickSize(200_000, 5_000)),
 		Keep: 1 + p.rng.IntN(4), MaxConcurrent: 1 + p.rng.IntN(4), MaxAttempts: 1 + p.rng.IntN(4),
 		MinEvents: p.rng.IntN(2) * p.between(100, 1_000_000), Compression: snapshot.Compression(p.rng.IntN(3)),
 	}
-	res, err := saveAndRestart(ctx, s)
+	res, err := saveAndRestart(ctx, s, placeFor(s.Driver).url(t))
 	p.Appended += res.Appended
 	p.RestoredEvents += res.Restored
 	p.Snapshots += res.Snapshots
 	p.FailedSaves += res.Failures
+	p.MaxAtRisk = max(p.MaxAtRisk, res.MaxAtRisk)
 	return s, err
+}
+
+// A killingPlan describes processes that save and are killed, one after the other.
+type killingPlan struct {
+	Driver string
+	Kills  int
+}
+
+func (p *programme) snapshotKill(ctx context.Context, t *testing.T, _ uint64) (plan any, err error) {
+	c := killingPlan{p.drawDriver(), int(p.pickSize(20, 2))}
+	if c.Driver == "mem" {
+		c.Driver = "file" // what a process has in memory does not survive it
+	}
+	w, points := &ward{url: placeFor(c.Driver).url(t)}, failpoints()
+	w.visit(t)
+	for i := 0; i < c.Kills && ctx.Err() == nil; i++ {
+		point := points[p.rng.IntN(len(points))]
+		if !w.child(t, point, nil, 0, 0) {
+			return c, fmt.Errorf("kill %d: failpoint %+v is not reached", i, point)
+		}
+		w.visit(t)
+		p.Kills++
+	}
+	p.Snapshots += w.ordinal
+	return c, nil
 }
 
 // TestSnapshotProgramme is the snapshot's part of the programme with every fault, once with a final snapshot and once
@@ -222,7 +252,7 @@ func TestSnapshotProgramme(t *testing.T) {
 				Capacity: 2000, Keep: 1 + int(x%3), MaxConcurrent: 1 + int(x>>8%3), MaxAttempts: 1 + int(x>>16%3),
 				MinEvents: 1000, Compression: snapshot.Compression(x >> 24 % 3),
 			}
-			res, err := saveAndRestart(t.Context(), p)
+			res, err := saveAndRestart(t.Context(), p, placeFor(driver).url(t))
 			if err != nil {
 				t.Errorf("%+v: %v", p, err)
 			}

@@ -29,7 +29,7 @@ type soakResult struct {
 	Base, Most, Limit  uint64 // bytes of live heap: before the store, at most, and what is allowed
 	Peak               uint64 // bytes of heap with all garbage
 	Samples, Questions int
-	Worst              time.Duration // of every 64th append
+	Worst, P99         time.Duration // of every 64th append
 	AllocsPerMillion   float64       // of appends at rest from everything else
 	ledger             core.Ledger
 }
@@ -136,9 +136,9 @@ func soak(ctx context.Context, p soakPlan) (res soakResult, err error) {
 // load runs writers, a reader and the sampler of the heap until the context ends.
 func (s *soaking) load(ctx context.Context, res *soakResult) {
 	var all sync.WaitGroup
-	worst := make([]time.Duration, s.Writers)
+	took := make([]core.Histogram, s.Writers) // nanoseconds
 	for i := range s.Writers {
-		all.Go(func() { worst[i] = s.write(i) })
+		all.Go(func() { s.write(i, &took[i]) })
 	}
 	all.Go(func() {
 		for !s.stop.Load() {
@@ -162,9 +162,12 @@ func (s *soaking) load(ctx context.Context, res *soakResult) {
 	}
 	s.stop.Store(true)
 	all.Wait()
-	for _, d := range worst {
-		res.Worst = max(res.Worst, d)
+	for i := range took[1:] {
+		took[0].Merge(&took[i+1])
 	}
+	worst, _ := took[0].Max()
+	p99, _ := took[0].Percentile(99)
+	res.Worst, res.P99 = time.Duration(worst), time.Duration(p99)
 	if res.Most > res.Limit {
 		s.fail("live heap grew from %d to %d bytes, the limit is %d", res.Base, res.Most, res.Limit)
 	}
@@ -193,8 +196,8 @@ func (s *soaking) sample(limit uint64) (live uint64) {
 	return live
 }
 
-// write appends in several ways and returns how long the slowest append took.
-func (s *soaking) write(id int) (worst time.Duration) {
+// write appends in several ways, and notes how long every 64th append took.
+func (s *soaking) write(id int, took *core.Histogram) {
 	batch := make([]event, 100)
 	s.pause.RLock()
 	defer s.pause.RUnlock()
@@ -208,7 +211,7 @@ func (s *soaking) write(id int) (worst time.Duration) {
 		case 0:
 			began := time.Now()
 			_, err = s.store.Append(makeEvent(id, n))
-			worst = max(worst, time.Since(began))
+			took.Add(float64(time.Since(began)))
 		case 1:
 			for i := range batch {
 				batch[i] = makeEvent(id, n+uint64(i))
@@ -221,7 +224,6 @@ func (s *soaking) write(id int) (worst time.Duration) {
 			s.fail("append: %v", err)
 		}
 	}
-	return worst
 }
 
 // ask reads in several ways.

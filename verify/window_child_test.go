@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ func beChild() {
 	if job == nil {
 		return
 	}
+	signal.Ignore(os.Interrupt) // of a terminal; it is for the parent
 	if err := job(context.Background(), args[1:]); err != nil {
 		fmt.Println("ERROR", err)
 		os.Exit(3)

@@ -264,7 +264,7 @@ func (c *windowing) account(ctx context.Context, w *window.Window, inner sinks.S
 	return nil
 }
 
-func (p *programme) window(ctx context.Context, seed uint64) (plan any, err error) {
+func (p *programme) window(ctx context.Context, _ *testing.T, seed uint64) (plan any, err error) {
 	c := windowPlan{
 		Seed: seed, Driver: []string{"sqlite", "sqlite", "file", "mem"}[p.rng.IntN(4)],
 		Faults: windowFaults[p.rng.IntN(len(windowFaults))], Abrupt: p.rng.IntN(3) == 0,
