@@ -79,7 +79,7 @@ func TestDeploy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the server, which only the workspace knows")
 	}
-	im := buildImage(t, "v1.2.3-test")
+	im := buildImage(t, filepath.Join(deployDir, "Dockerfile"), "v1.2.3-test")
 	bin := im.root + im.entry[0]
 	t.Run("container", func(t *testing.T) { containerTest(t, im) })
 	t.Run("systemd", func(t *testing.T) { systemdTest(t, bin) })

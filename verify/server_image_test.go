@@ -52,6 +52,7 @@ func instructions(t *testing.T, name string) (list []instruction) {
 // An image is what a Dockerfile makes, in folders instead of layers.
 type image struct {
 	t           *testing.T
+	dockerfile  string
 	build, root string // the file systems of the stage that builds and of the image
 	stages      int
 	workdir     string
@@ -64,12 +65,12 @@ type image struct {
 }
 
 // buildImage does what an engine would do with the Dockerfile, but for the base image, whose compiler is the one of this machine.
-func buildImage(t *testing.T, version string) *image {
+func buildImage(t *testing.T, dockerfile, version string) *image {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // so that the user of the image gets there
-	im := &image{t: t, build: filepath.Join(dir, "build"), root: filepath.Join(dir, "root"), env: map[string]string{}, workdir: "/"}
-	for _, x := range instructions(t, filepath.Join(deployDir, "Dockerfile")) {
+	im := &image{t: t, dockerfile: dockerfile, build: filepath.Join(dir, "build"), root: filepath.Join(dir, "root"), env: map[string]string{}, workdir: "/"}
+	for _, x := range instructions(t, dockerfile) {
 		im.do(x, version)
 	}
 	return im
@@ -205,7 +206,7 @@ func (im *image) copy(x instruction) {
 func (im *image) context(to string) {
 	t := im.t
 	var ignored []string
-	text, err := os.ReadFile(filepath.Join(deployDir, "Dockerfile.dockerignore"))
+	text, err := os.ReadFile(im.dockerfile + ".dockerignore")
 	must(t, err)
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
