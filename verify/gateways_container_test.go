@@ -100,13 +100,13 @@ func TestGatewaysImage(t *testing.T) {
 	}
 	s, _ := clientServer(t, nil)
 	address := freeAddress(t)
-	c := im.command(append(im.entry[:len(im.entry):len(im.entry)], "--listen", address), map[string]string{"EPHEMERA_URL": s.URL, "GATEWAY_ID": "g1"})
+	c := im.command(slices.Concat(im.entry, []string{"--listen", address}), map[string]string{"EPHEMERA_URL": s.URL, "GATEWAY_ID": "g1"})
 	must(t, c.Start())
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 	})
-	check := append(im.health[:len(im.health):len(im.health)], "--listen", address)
+	check := slices.Concat(im.health, []string{"--listen", address})
 	waitFor(t, func() bool { return im.command(check, nil).Run() == nil }, func() string { return "not healthy" })
 	r, err := http.Post("http://"+address+"/orders", "application/json", nil) //nolint:noctx // a test that hangs is ended by its limit
 	must(t, err)
