@@ -18,19 +18,32 @@ import (
 	"time"
 )
 
-// ClientOptions configures a Client.
+// Defaults of ClientOptions.
+const (
+	DefaultRetryTimeout = 30 * time.Second
+	DefaultIdleTimeout  = time.Minute
+)
+
+// ClientOptions configures a Client. The zero value is ready.
 type ClientOptions struct {
-	HTTP         *http.Client  // nil: one of its own. It must not set a Timeout, which would end subscriptions
-	Token        string        // sent as Authorization: Bearer; never shown in errors
-	RetryTimeout time.Duration // how long a call is tried again when the server cannot be reached or is not ready; 0: 30 s
-	IdleTimeout  time.Duration // a subscription on which nothing comes for so long is begun anew; 0: 1 min. More than the server's Heartbeat
+	HTTP  *http.Client // nil: one of its own. It must not set a Timeout, which would end subscriptions
+	Token string       // sent as Authorization: Bearer; never shown in errors
+
+	// RetryTimeout is for how long a call is tried again when the server cannot be reached or is not ready. 0 means
+	// DefaultRetryTimeout.
+	RetryTimeout time.Duration
+
+	// IdleTimeout is for how long a subscription may bring nothing until it is begun anew: more than the server's Heartbeat. 0
+	// means DefaultIdleTimeout.
+	IdleTimeout time.Duration
 }
 
 // A Client is a Log at a distance: what NewHandler serves under a URL. It repeats calls that failed on the way, which is
 // safe, because every append carries an idempotency key: the caller's, or else a random one. Only Delete and SetLimits are
 // not repeated once they may have happened, because what came between would be lost. An append whose outcome cannot be
 // found out in time is ErrUnknownOutcome, never reported as failed; so is one that is refused when an earlier try may still
-// come true, for example because the stream was at a lower version than expected. That error also is what refused it.
+// come true, for example because the stream was at a lower version than expected. The text of that error says what refused
+// it; to errors.Is it is ErrUnknownOutcome, and no refusal.
 //
 // An append that met its own key, from a try whose reply was lost, says Duplicate if the key is the caller's. A key protects
 // as long as the server remembers it: not across a deletion of the stream.
@@ -59,10 +72,10 @@ func NewClient(base string, o ClientOptions) (*Client, error) {
 		return nil, wrap("open", "", fmt.Errorf("%w: RetryTimeout and IdleTimeout must not be negative", ErrOption))
 	}
 	if o.RetryTimeout == 0 {
-		o.RetryTimeout = 30 * time.Second
+		o.RetryTimeout = DefaultRetryTimeout
 	}
 	if o.IdleTimeout == 0 {
-		o.IdleTimeout = time.Minute
+		o.IdleTimeout = DefaultIdleTimeout
 	}
 	c := &Client{base: strings.TrimSuffix(base, "/"), o: o, http: o.HTTP}
 	if c.http == nil {
@@ -87,7 +100,7 @@ func (c *Client) Close() error {
 
 func (c *Client) start(ctx context.Context, op, stream string) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return wrap(op, stream, err)
 	}
 	if c.closed.Load() {
 		return wrap(op, stream, ErrClosed)
@@ -139,6 +152,9 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 		switch {
 		case err == nil && !transient(a.status) || errors.Is(err, ErrTooLarge):
 			a.open = unknown
+			if err != nil && r.effect != harmless {
+				err = unknownOutcome(ctx, "", err)
+			}
 			return a, err
 		case err == nil:
 			err = decodeProblem(a.status, a.body)
@@ -146,7 +162,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 		}
 		unknown = unknown || reached
 		if unknown && r.effect == single {
-			return answer{}, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+			return answer{}, unknownOutcome(ctx, "", err)
 		}
 		wait := time.Duration(float64(min(50*time.Millisecond<<min(try, 6), 2*time.Second)) * (0.5 + rnd.Float64()/2))
 		if ctx.Err() == nil && c.ctx.Err() == nil && time.Now().Add(wait).Before(deadline) {
@@ -163,13 +179,22 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 			err = ErrClosed
 		}
 		if r.effect != harmless && unknown {
-			return answer{}, fmt.Errorf("%w after %d tries: %w", ErrUnknownOutcome, try, err)
+			return answer{}, unknownOutcome(ctx, fmt.Sprintf(" after %d tries", try), err)
 		}
 		if ctx.Err() == nil && c.ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
 			err = fmt.Errorf("%w after %d tries: %w", ErrUnavailable, try, err)
 		}
 		return answer{}, err
 	}
+}
+
+// unknownOutcome keeps the text of what refused or ended the last try, and not what it is: a refusal means that nothing was
+// done, which is what is not known. Only the end of the caller's context can still be found in it.
+func unknownOutcome(ctx context.Context, tries string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w%s: %w", ErrUnknownOutcome, tries, ctx.Err())
+	}
+	return fmt.Errorf("%w%s: %s", ErrUnknownOutcome, tries, err.Error())
 }
 
 // transient statuses say nothing about the request itself.
@@ -260,17 +285,17 @@ func (c *Client) call(ctx context.Context, r request, out any) (http.Header, err
 		err = decodeProblem(a.status, a.body)
 		open := a.open && (r.lasting == nil || !r.lasting(err))
 		if r.effect != harmless && (open || a.status >= http.StatusInternalServerError) {
-			err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+			err = unknownOutcome(ctx, "", err)
 		}
 		return nil, err
 	}
 	if out != nil {
 		if err := json.Unmarshal(a.body, out); err != nil {
-			kind := ErrUnavailable
+			err = fmt.Errorf("a reply that is not ephemera's: %w", err)
 			if r.effect != harmless {
-				kind = ErrUnknownOutcome
+				return nil, unknownOutcome(ctx, "", err)
 			}
-			return nil, fmt.Errorf("%w: a reply that is not ephemera's: %w", kind, err)
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 	return a.header, nil

@@ -53,7 +53,7 @@ func (f *clientFollower) now(ctx context.Context) error {
 			f.from[i.Stream] = Checkpoint{i.Epoch, i.Version}
 		}
 	}
-	return err
+	return bare(err)
 }
 
 // run connects again and again. It returns why the subscription ended.

@@ -8,25 +8,55 @@ import (
 	"github.com/ephemera-go/ephemera/core"
 )
 
-// What can go wrong, to be tested with errors.Is.
+// What can go wrong, to be tested with errors.Is. With all but ErrUnknownOutcome nothing was changed, and no other of them
+// stands beside ErrUnknownOutcome.
 var (
-	ErrInvalid        = errors.New("invalid")
-	ErrConflict       = errors.New("the stream is at another version or epoch")
-	ErrKeyReused      = errors.New("idempotency key with another payload")
-	ErrFull           = errors.New("the limits of the stream have no room")
+	// ErrInvalid means that a name, pattern, event or number cannot be. Every method returns it; repeating is no use.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrConflict means that Append.Expect or Append.Epoch does not hold. Only Append returns it, as a *ConflictError; read
+	// what has changed, and decide again.
+	ErrConflict = errors.New("the stream is at another version or epoch")
+
+	// ErrKeyReused means that Append knows a key or an id with another payload. It is a *KeyError; repeating is no use.
+	ErrKeyReused = errors.New("idempotency key with another payload")
+
+	// ErrFull means that Append found no room within limits that RefuseNew. It can succeed when age or a deletion made some.
+	ErrFull = errors.New("the limits of the stream have no room")
+
+	// ErrTooManyStreams means that Append or SetLimits would be of one stream more than Options.MaxStreams. It can succeed
+	// when another one was deleted.
 	ErrTooManyStreams = errors.New("too many streams")
-	ErrTooLarge       = errors.New("too large")
-	ErrGap            = errors.New("events are gone")
+
+	// ErrTooLarge means that Append got more than MaxAppend, MaxDataBytes or a server's MaxBody allow, or that a Client got a
+	// page that is too large to be taken in: use fewer or smaller events.
+	ErrTooLarge = errors.New("too large")
+
+	// ErrGap ends a subscription with EndOnGap, as a *GapError. Subscribe behind it to go on.
+	ErrGap = errors.New("events are gone")
+
+	// ErrUnknownOutcome means that Append, SetLimits or Delete of a Log at a distance was done, or was not, or will be yet.
+	// Repeating an Append with its key or ids is safe; see what is there before anything else is repeated.
 	ErrUnknownOutcome = errors.New("outcome unknown")
-	ErrUnavailable    = errors.New("not available now")
-	ErrDenied         = errors.New("access denied")
-	ErrClosed         = errors.New("closed")
-	ErrOption         = errors.New("bad option")
+
+	// ErrUnavailable means that the server of a Client cannot be reached, is not ready, has too much to do, or failed. The
+	// Client has tried for RetryTimeout where that makes sense; later it can succeed.
+	ErrUnavailable = errors.New("not available now")
+
+	// ErrDenied means that a server wants a token, or another one.
+	ErrDenied = errors.New("access denied")
+
+	// ErrClosed means that the Log was closed. A Client whose server's Log was closed says ErrUnavailable beside it.
+	ErrClosed = errors.New("closed")
+
+	// ErrOption means that options cannot be. Only New, Over, StoreOptions, NewHandler and NewClient return it.
+	ErrOption = errors.New("bad option")
 )
 
-// An Error says what failed where. Every error of a Log but those of contexts is wrapped in exactly one.
+// An Error says what failed where. Every error of a Log, and of what makes one or serves it, is wrapped in exactly one; the
+// errors of contexts too, which errors.Is finds in it.
 type Error struct {
-	Op     string // "append", "read", …
+	Op     string // append, read, subscribe, info, list, limits, delete, aggregate; close, open, serve, load, encode, decode
 	Stream string // or pattern; may be empty
 	Err    error
 }
@@ -51,6 +81,14 @@ func wrap(op, stream string, err error) error {
 		return err
 	}
 	return &Error{op, stream, err}
+}
+
+// bare leaves out the wrapper, for an operation that is a part of another one, or is named elsewhere.
+func bare(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }
 
 // A ConflictError says where the stream is. It is ErrConflict.

@@ -67,7 +67,7 @@ func NewHandler(log Log, o HandlerOptions) (*Handler, error) {
 		}
 	}
 	if err := errors.Join(p...); err != nil {
-		return nil, err
+		return nil, wrap("serve", "", err)
 	}
 	o.setDefaults()
 	return &Handler{log: log, o: o, flights: make(chan struct{}, o.MaxInFlight), readers: make(chan struct{}, o.MaxReaders)}, nil

@@ -67,7 +67,7 @@ func New(o Options) (*Local, error) {
 	}
 	l, err := Over(store, o)
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, wrap("open", "", errors.Join(bare(err), store.Close()))
 	}
 	l.owned = true
 	return l, nil
@@ -111,7 +111,7 @@ func (l *Local) Close() error {
 	}
 	close(l.done)
 	if l.owned {
-		return l.store.Close()
+		return wrap("close", "", l.store.Close())
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (l *Local) Close() error {
 // start refuses calls with a context that is done, or of a closed log.
 func (l *Local) start(ctx context.Context, op, stream string) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return wrap(op, stream, err)
 	}
 	if l.closed.Load() {
 		return wrap(op, stream, ErrClosed)

@@ -8,14 +8,18 @@ import (
 	"github.com/ephemera-go/ephemera/core"
 )
 
-// A Log holds streams. All methods are safe for concurrent use. After Close they return ErrClosed.
+// A Log holds streams. All methods are safe for concurrent use. After Close they return ErrClosed. Every error is an *Error.
 type Log interface {
 	// Append stores events at the end of a stream, which begins to exist with its first event.
 	//
+	// Data and Meta are copied before it returns.
+	//
 	// Errors: ErrConflict (a *ConflictError) when Expect or Epoch does not hold; ErrKeyReused (a *KeyError) when a key or
 	// an id is known with another payload, or a batch is known in part; ErrFull when the limits refuse; ErrTooManyStreams;
-	// ErrTooLarge; ErrInvalid. With any of these nothing is stored. ErrUnknownOutcome, from a Log at a distance, means that
-	// the append may or may not have happened; with a key or ids, repeating it is safe.
+	// ErrTooLarge; ErrInvalid; ErrClosed; from a Log at a distance ErrUnavailable and ErrDenied; and the error of the
+	// context. With any of these, and without ErrUnknownOutcome, nothing is stored. ErrUnknownOutcome, from a Log at a
+	// distance, means that the append may or may not have happened, also if the error of the context is beside it; with a
+	// key or ids, repeating it is safe.
 	Append(ctx context.Context, a Append) (Result, error)
 
 	// Read returns a page of a stream. A stream that does not exist is empty.
@@ -43,6 +47,8 @@ type Log interface {
 	// Aggregate summarises a number in the data of the events of a stream that are there.
 	Aggregate(ctx context.Context, a Aggregate) (Summary, error)
 
+	// Close refuses everything from now on, and ends subscriptions. What was stored through a Log at a distance stays with
+	// the server. Close may be repeated.
 	Close() error
 }
 

@@ -36,7 +36,10 @@ type Options struct {
 	MaxStreams int           // streams at once; 0 means DefaultMaxStreams
 	MaxKeys    int           // idempotency keys remembered per stream; the oldest are forgotten. 0 means DefaultMaxKeys
 	KeyAge     time.Duration // how long a key is remembered at most; 0 means DefaultKeyAge
-	Clock      func() time.Time
+
+	// Clock says when events are appended and how old they and keys are; nil means time.Now. Tests set it; it must be safe for
+	// concurrent use.
+	Clock func() time.Time
 }
 
 func (o *Options) setDefaults() {

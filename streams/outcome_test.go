@@ -1,10 +1,12 @@
 package streams_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,7 +31,8 @@ func conflictAt(version int) func(http.ResponseWriter) {
 }
 
 // TestOutcomes: what a client makes of the replies to one call, the last of which repeats. A refusal behind a lost reply
-// decides only if the try whose reply was lost cannot come true any more.
+// decides only if the try whose reply was lost cannot come true any more; otherwise the error is no refusal: "nothing is
+// stored" would be a lie.
 func TestOutcomes(t *testing.T) {
 	add := func(e streams.Expect) func(*testing.T, streams.Log) error {
 		return func(t *testing.T, l streams.Log) error {
@@ -51,11 +54,13 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"conflict", add(streams.ExpectVersion(5)), replies{conflictAt(3)}, []error{streams.ErrConflict}, unknown, 1},
 		{"lost, then passed", add(streams.ExpectVersion(5)), replies{lost, conflictAt(7)}, []error{streams.ErrConflict}, unknown, 2},
-		{"lost, then not reached", add(streams.ExpectVersion(5)), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
-		{"lost, then it exists", add(streams.ExpectNoStream), replies{lost, conflictAt(3)}, []error{unknown, streams.ErrConflict}, nil, 2},
+		{"lost, then not reached", add(streams.ExpectVersion(5)), replies{lost, conflictAt(3)}, []error{unknown}, streams.ErrConflict, 2},
+		{"lost, then it exists", add(streams.ExpectNoStream), replies{lost, conflictAt(3)}, []error{unknown}, streams.ErrConflict, 2},
 		{"full", add(streams.ExpectAny), replies{full}, []error{streams.ErrFull}, unknown, 1},
-		{"lost, then full", add(streams.ExpectAny), replies{lost, full}, []error{unknown, streams.ErrFull}, nil, 2},
+		{"lost, then full", add(streams.ExpectAny), replies{lost, full}, []error{unknown}, streams.ErrFull, 2},
 		{"lost, then invalid", add(streams.ExpectAny), replies{lost, problemReply(400, `"code":"invalid"`)}, []error{streams.ErrInvalid}, unknown, 2},
+		{"lost, then denied", add(streams.ExpectAny), replies{lost, problemReply(403, `"code":"denied"`)}, []error{unknown}, streams.ErrDenied, 2},
+		{"lost, then not ready", add(streams.ExpectAny), replies{lost, problemReply(503, `"code":"closed"`)}, []error{unknown}, streams.ErrUnavailable, 0},
 		{"error of something between", add(streams.ExpectAny), replies{problemReply(500, `"a":1`)}, []error{unknown}, nil, 1},
 		{"no reply of ours", add(streams.ExpectAny), replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte("hello")) }}, []error{unknown}, nil, 1},
 		{"unknown to the server, too", add(streams.ExpectAny), replies{problemReply(503, `"code":"unknown_outcome"`)}, []error{unknown}, nil, 0},
@@ -63,6 +68,7 @@ func TestOutcomes(t *testing.T) {
 		{"always lost", add(streams.ExpectAny), replies{lost}, []error{unknown}, nil, 0},
 		{"deletion lost", remove, replies{lost}, []error{unknown}, nil, 1},
 		{"deletion not ready", remove, replies{problemReply(503, `"code":"closed"`), func(w http.ResponseWriter) { w.WriteHeader(204) }}, nil, unknown, 2},
+		{"deletion refused by something between", remove, replies{problemReply(504, `"code":"denied"`)}, []error{unknown}, streams.ErrDenied, 1},
 		{"limits lost", setLimits, replies{lost}, []error{unknown}, nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,6 +100,39 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, c.calls)
 			}
 		})
+	}
+}
+
+// TestUnknownOutcomeSaysWhy: the refusal of the second try is told as text, and the end of the caller's context as itself.
+func TestUnknownOutcomeSaysWhy(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, c := range []struct {
+		ctx   context.Context
+		reply func(http.ResponseWriter)
+		text  string
+		is    error
+	}{
+		{t.Context(), conflictAt(3), "version 3", nil},
+		{ctx, func(w http.ResponseWriter) { cancel(); lost(w) }, "context canceled", context.Canceled},
+	} {
+		var calls atomic.Int64
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if calls.Add(1) == 1 {
+				lost(w)
+			}
+			c.reply(w)
+		}))
+		defer s.Close()
+		l, err := streams.NewClient(s.URL, streams.ClientOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		_, err = l.Append(c.ctx, streams.Append{Stream: "a", Expect: streams.ExpectVersion(5), Events: []streams.Event{{Data: []byte(`1`)}}})
+		if !errors.Is(err, streams.ErrUnknownOutcome) || !strings.Contains(err.Error(), c.text) || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("error %q", err)
+		}
 	}
 }
 

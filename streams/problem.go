@@ -40,7 +40,7 @@ func (h *Handler) fail(w http.ResponseWriter, p problem) {
 
 // failed tells the client of an error of the log or of the request.
 func (h *Handler) failed(w http.ResponseWriter, r *http.Request, stream string, err error) {
-	p := problem{Status: http.StatusInternalServerError, Stream: stream, Detail: cause(err).Error()}
+	p := problem{Status: http.StatusInternalServerError, Stream: stream, Detail: bare(err).Error()}
 	for _, known := range statuses {
 		if errors.Is(err, known.err) {
 			p.Status, p.Code = known.status, known.code
@@ -70,20 +70,13 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, stream string, 
 	h.fail(w, p)
 }
 
-// cause leaves out the wrapper that names operation and stream, which the problem says itself.
-func cause(err error) error {
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return e.Err
-	}
-	return err
-}
-
 // statuses say what is told to the client, and how the client recognises it.
 var statuses = []struct {
 	err    error
 	status int
 	code   string
 }{
+	{ErrUnknownOutcome, http.StatusServiceUnavailable, "unknown_outcome"},
 	{ErrConflict, http.StatusPreconditionFailed, "conflict"},
 	{ErrKeyReused, http.StatusUnprocessableEntity, "key_reused"},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
@@ -96,7 +89,6 @@ var statuses = []struct {
 	{ErrInvalid, http.StatusBadRequest, "invalid"},
 	{ErrClosed, http.StatusServiceUnavailable, "closed"},
 	{ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
-	{ErrUnknownOutcome, http.StatusServiceUnavailable, "unknown_outcome"},
 	{ErrDenied, http.StatusForbidden, "denied"},
 	{context.Canceled, 499, "canceled"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},

@@ -1,7 +1,6 @@
 package streamtest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -18,8 +17,9 @@ func otherCases() []testCase {
 			run: caseMaxStreams,
 		},
 		{name: "aggregate", rule: "an aggregate equals a plain sum over what is there, in all and by group", run: aggregate},
-		{name: "closed", rule: "a closed log refuses everything", run: caseClosed},
-		{name: "canceled", rule: "a call with a context that is done does nothing and returns its error", run: caseCanceled},
+		{name: "closed", rule: "a closed log refuses everything, with one *Error", run: caseClosed},
+		{name: "canceled", rule: "a call with a context that is done does nothing and returns its error, in one *Error", run: caseCanceled},
+		{name: "errors", rule: "an error is wrapped in one *Error, which names operation and stream", run: caseErrors},
 	}
 }
 
@@ -144,33 +144,4 @@ func caseMaxStreams(c *call) error {
 	}
 	_, err := c.add("c", streams.ExpectAny, ev(1))
 	return all(wantError("a third stream", err, streams.ErrTooManyStreams), c.fill("a", 1), c.log.Delete(c.ctx, "b"), c.fill("c", 1))
-}
-
-func caseClosed(c *call) error {
-	if err := c.log.Close(); err != nil {
-		return err
-	}
-	_, e1 := c.add("a", streams.ExpectAny, ev(1))
-	_, e2 := c.log.Read(c.ctx, streams.Read{Stream: "a"})
-	_, e3 := c.log.Info(c.ctx, "a")
-	_, e4 := c.log.List(c.ctx, "", "", 0)
-	_, e5 := c.log.Aggregate(c.ctx, streams.Aggregate{Stream: "a"})
-	next, stop := c.follow(streams.Subscription{Pattern: "a"})
-	defer stop()
-	_, e6 := next()
-	for i, err := range []error{e1, e2, e3, e4, e5, e6, c.log.Delete(c.ctx, "a"), c.log.SetLimits(c.ctx, "a", streams.Limits{})} {
-		if err := wantError(fmt.Sprintf("call %d", i), err, streams.ErrClosed); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func caseCanceled(c *call) error {
-	ctx, cancel := context.WithCancel(c.ctx)
-	cancel()
-	d := &call{ctx, c.log}
-	_, e1 := d.add("a", streams.ExpectAny, ev(1))
-	_, e2 := c.log.Read(ctx, streams.Read{Stream: "a"})
-	return all(wantError("append", e1, context.Canceled), wantError("read", e2, context.Canceled), c.wantVersion("a", 0))
 }

@@ -30,6 +30,19 @@ func summing(change func(s *streams.Summary)) plantFunc {
 	}
 }
 
+// failing spoils the errors of reads.
+func failing(change func(stream string, err error) error) plantFunc {
+	return func(l streams.Log) streams.Log {
+		return spoiled{Log: l, read: func(ctx context.Context, r streams.Read) (streams.Page, error) {
+			p, err := l.Read(ctx, r)
+			if err != nil {
+				err = change(r.Stream, err)
+			}
+			return p, err
+		}}
+	}
+}
+
 func otherBugs() []bug {
 	return []bug{
 		{name: "list backward", want: "list", plant: listing(func(_ streams.Log, _, _ string, _ int, list []streams.Info) []streams.Info {
@@ -116,6 +129,27 @@ func otherBugs() []bug {
 			return func(ctx context.Context, a streams.Append) (streams.Result, error) {
 				return l.Append(context.WithoutCancel(ctx), a)
 			}
+		})},
+		{name: "a bare error of a context", want: "canceled", plant: failing(func(_ string, err error) error {
+			if e := (*streams.Error)(nil); errors.As(err, &e) && errors.Is(err, context.DeadlineExceeded) {
+				return e.Err
+			}
+			return err
+		})},
+		{name: "an error wrapped twice", want: "closed errors", plant: failing(func(stream string, err error) error {
+			return &streams.Error{Op: "read", Stream: stream, Err: err}
+		})},
+		{name: "an error of another stream", want: "errors", plant: failing(func(_ string, err error) error {
+			if e := (*streams.Error)(nil); errors.As(err, &e) {
+				return &streams.Error{Op: e.Op, Err: e.Err}
+			}
+			return err
+		})},
+		{name: "an error of another operation", want: "errors", plant: failing(func(stream string, err error) error {
+			if e := (*streams.Error)(nil); errors.As(err, &e) {
+				return &streams.Error{Op: "info", Stream: stream, Err: e.Err}
+			}
+			return err
 		})},
 		{name: "read without its context", want: "canceled", plant: func(l streams.Log) streams.Log {
 			return spoiled{Log: l, read: func(ctx context.Context, r streams.Read) (streams.Page, error) {

@@ -1,7 +1,13 @@
 // Package streamtest is the suite that every streams.Log passes.
 //
 //	func TestLog(t *testing.T) {
-//		streamtest.Run(t, func(t *testing.T, o streams.Options) streams.Log { … })
+//		streamtest.Run(t, func(t testing.TB, o streams.Options) streams.Log {
+//			log, err := streams.New(o)
+//			if err != nil {
+//				t.Fatal(err)
+//			}
+//			return log
+//		})
 //	}
 //
 // Every case has a name and enforces one rule, which a failure repeats. The tests of this package plant bugs in a log, and
