@@ -101,7 +101,7 @@ RACELESS := Killed|CommitFails|DamagedFile|Plateau|TestShrinks|TestFullDisk|Test
 SERVER_RACELESS := Killed|NoRoom|Process|EveryHelp|BadInput|BadConfig|SayWhatIsWrong
 CORE_RACELESS := TestEncod|TestPartitionOfSpreads
 SNAPSHOT_RACELESS := TestEveryDamage|TestManifestMemory|TestManifestFrames|TestColumns
-VERIFY_RACELESS := TestDashboard|TestDeploy|Snapshot(Crash|CopyCrash|Mutants|Killed|TwoOwners|EveryFault)|Case39|TestSnapshot/(s3|postgres)
+VERIFY_RACELESS := TestDashboard|TestDeploy|TestGateways|Snapshot(Crash|CopyCrash|Mutants|Killed|TwoOwners|EveryFault)|Case39|TestSnapshot/(s3|postgres)
 # What several goroutines do to one store; the contracts and the crashes tell the detector nothing more.
 POSTGRES_RACE := Ambiguous|Close|FullPool|OpenTogether|Tail|Takeover|TwoOwners|Hanging|PutsOfOneName|RefusedURLs
 S3_RACE := InMemory|OneWinner|Generations|Takeover|CloseWithout|Concurrent|Lease|Fenced
