@@ -46,18 +46,18 @@ func (s *service) serve(ctx context.Context, listener net.Listener, signals <-ch
 	case <-ctx.Done():
 	case broken = <-failed:
 	}
-	hurry, cancel := context.WithTimeout(hurry, s.o.drain)
+	patience, cancel := context.WithTimeout(hurry, s.o.drain)
 	defer cancel()
-	context.AfterFunc(hurry, stop)
-	stopped := s.stopTaking(hurry, server)
+	context.AfterFunc(patience, stop)
+	stopped := s.stopTaking(patience, server)
 	drained := s.drain(charging)
 	return errors.Join(broken, stopped, drained, s.flush())
 }
 
 // stopTaking closes the port and waits for the requests under way.
-func (s *service) stopTaking(hurry context.Context, server *http.Server) error {
-	err := server.Shutdown(hurry)
-	if hurry.Err() != nil {
+func (s *service) stopTaking(patience context.Context, server *http.Server) error {
+	err := server.Shutdown(patience)
+	if patience.Err() != nil {
 		err = server.Close()
 	}
 	s.mu.Lock()
