@@ -32,4 +32,9 @@
 // # Order
 //
 // Order is per stream. A subscription to several streams gets each in its order.
+//
+// # Snapshots
+//
+// A log that comes back after a restart is made over the store of a snapshot.Saver, with StoreOptions, Over and
+// Saver.Attach; examples/getting-started/example_streams_test.go in the repository shows it whole.
 package streams

@@ -18,7 +18,8 @@ type Order struct {
 }
 
 func run(ctx context.Context, url string, w io.Writer) error {
-	return errors.Join(appendAndRead(w), aggregate(w), raise(ctx, w), restart(ctx, url, w), overHTTP(ctx, w))
+	return errors.Join(appendAndRead(w), aggregate(w), raise(ctx, w), restart(ctx, url+"/orders", w), overHTTP(ctx, w),
+		keepStreams(ctx, url+"/streams", w))
 }
 
 func appendAndRead(w io.Writer) error {

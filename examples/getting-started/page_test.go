@@ -22,6 +22,8 @@ restored 0 orders
 restored 1 orders
 version 1 duplicate true
 1 event: {"amount":12.5}
+version 1 stored before: false
+version 1 stored before: true
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("the page says (-), the program (+):\n%s", diff)
