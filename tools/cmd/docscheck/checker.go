@@ -66,6 +66,7 @@ func (c *checker) checkAll(ctx context.Context) error {
 		c.checkLinks(p)
 		c.checkData(p)
 		c.checkTests(p)
+		c.checkAPI(p)
 	}
 	c.checkIndex()
 	c.checkDataFiles()

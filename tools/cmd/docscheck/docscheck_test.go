@@ -14,7 +14,7 @@ var good = map[string]string{
 	"go.work":     "go 1.25.0\n\nuse ./core\n",
 	"core/go.mod": "module github.com/ephemera-go/ephemera/core\n\ngo 1.25.0\n",
 	"core/core.go": "package core\n\n// EPHEMERA_SEED is read.\nfunc F() int { return 1 }\n\nfunc G() {\n\tx := F()\n" +
-		"\tprintln(x)\n}\n",
+		"\tprintln(x)\n}\n\ntype T struct{ A int }\n\nfunc (t *T) M() {}\n\ntype I interface{ N() }\n",
 	"core/core_test.go":      "//go:build never\n\npackage core\n\nfunc TestOrder() {}\n\nfunc FuzzOrder() {}\n\nfunc BenchmarkOrder() {}\n",
 	"core/cmd/plain/main.go": "package main\n\nimport \"flag\"\n\nfunc main() {\n\tflag.Bool(\"quick\", false, \"be quick\")\n\tflag.Parse()\n}\n",
 	"core/cmd/many/main.go":  "package main\n\nimport \"os\"\n\nfunc main() {\n" + many + "}\n",
@@ -96,7 +96,7 @@ go install github.com/ephemera-go/ephemera/core/cmd/many@latest
         cat
     make is output here
 
-~many go~, ~--deep=2~, ~EPHEMERA_SEED=1 make test~
+~many go~, ~--deep=2~, ~EPHEMERA_SEED=1 make test~, ~core.F()~, ~x := core.T{A: 1}~, ~core.T.A~, ~core.T.M~, ~core.I.N~, ~http.Server~
 `
 
 func write(t *testing.T, files map[string]string) string {
@@ -147,6 +147,8 @@ var mistakes = []mistake{
 	{"README.md", "~TestGo…~", "names TestGo, which no test file declares"},
 	{"README.md", "~TestOrder~ in ~server~", "TestOrder is not in server"},
 	{"README.md", "~EPHEMERA_GONE~", "names EPHEMERA_GONE, which nothing reads"},
+	{"README.md", "~core.Gone~", "names core.Gone, which does not exist"},
+	{"README.md", "~x := core.T.Gone~", "names core.T.Gone, which does not exist"},
 	{"README.md", "~--shallow~", "no program has the flag --shallow"},
 	{
 		"docs/go.md",

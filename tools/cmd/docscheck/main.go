@@ -22,7 +22,7 @@ Checks every Markdown file outside of testdata, out and hidden folders:
   commands     in blocks of sh, in blocks without a language and in code spans: make targets and variables, packages and
                tests of go, and programs of this repository with their commands and flags
   json, yaml   blocks, and files below docs, can be read
-  names        tests, flags and EPHEMERA_ variables in code spans exist; a test that a page says is in a folder is there
+  names        core.New and the like, tests, flags and EPHEMERA_ variables in code spans exist; a test that a page says is in a folder is there
   guarantees   every promise in docs/guarantees.md names a test or a command
   figures      docs/operations.md describes every metric of the server and no other; the Grafana dashboard uses no other
   urls         docs/urls.md explains every key that a driver reads, and no other

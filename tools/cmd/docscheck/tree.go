@@ -25,7 +25,8 @@ type tree struct {
 	targets   map[string]bool     // of make
 	variables map[string]bool     // EPHEMERA_ variables, and those of make
 	sources   metricSources
-	keys      map[string][]string // folder of a driver to the query keys that it reads
+	api       map[string]map[string]bool // package to its exported names
+	keys      map[string][]string        // folder of a driver to the query keys that it reads
 }
 
 var (
@@ -40,6 +41,7 @@ func readTree(root string) (*tree, error) {
 		tests: map[string][]string{}, folders: map[string]bool{}, mains: map[string]string{},
 		metrics: map[string]bool{}, targets: map[string]bool{}, variables: map[string]bool{},
 		keys:    map[string][]string{},
+		api:     map[string]map[string]bool{},
 		sources: metricSources{prefixers: map[string]bool{}, calls: map[string][]string{}},
 	}
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
@@ -141,6 +143,7 @@ func (t *tree) addGo(file, rel string) error {
 	if strings.HasPrefix(rel, "server/") {
 		t.addMetrics(parsed)
 	}
+	t.addAPI(dir, parsed)
 	if dir != "sinks" {
 		t.addKeys(dir, parsed)
 	}
