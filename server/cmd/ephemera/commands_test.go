@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -54,6 +57,9 @@ func TestAppendAndRead(t *testing.T) {
 		{2, "JSON", []string{"append", "a", "word"}},
 		{2, "--expect", []string{"append", "a", "1", "--expect=maybe"}},
 		{2, "--id", []string{"append", "a", "1", "2", "--id=x"}},
+		{2, "a//b", []string{"append", "a//b", "1"}},
+		{2, "a//b", []string{"read", "a//b"}},
+		{2, "limit", []string{"read", "a", "--limit=-1"}},
 	} {
 		if code, _, text := once(t, append(x.args, url)...); code != x.code || !strings.Contains(text, x.says) {
 			t.Errorf("%v: exit code %d, want %d, with %q: %s", x.args, code, x.code, x.says, text)
@@ -134,7 +140,7 @@ func TestCommandsSayWhatIsWrongWithTheServer(t *testing.T) {
 		if args[0] != "tail" {
 			ok(t, append(args, url, right)...)
 		}
-		if code, _, text := once(t, append(args, "--url=http://127.0.0.1:1", "--retry-for=10ms", right)...); code != 7 {
+		if code, _, text := once(t, append(args, "--url=http://127.0.0.1:1", "--retry-timeout=10ms", right)...); code != 7 {
 			t.Errorf("%v without a server: exit code %d: %s", args, code, text)
 		}
 	}
@@ -160,6 +166,11 @@ func TestSnapshotCommands(t *testing.T) {
 	}
 	if out := ok(t, "snapshot", "show", "streams", "2", data); json.Unmarshal([]byte(out), &m) != nil || m.Ordinal != 2 || len(m.Sections) != 1 {
 		t.Errorf("%s", out)
+	}
+	for _, flag := range []string{"--tls-cert=x", "--restore=empty", "--listen=:1", "--token-file=x", "--max-body=1", "--snapshot-interval=1m"} {
+		if code, _, _ := once(t, "snapshot", "restore", "streams", "1", data, flag); code != 2 {
+			t.Errorf("restore with %s: exit code %d", flag, code)
+		}
 	}
 	if code, _, text := once(t, "snapshot", "restore", "streams", "1", data); code != 4 {
 		t.Errorf("restore beside a server: exit code %d: %s", code, text)
@@ -213,6 +224,9 @@ func TestCopy(t *testing.T) {
 	if r.want(200, &all, "GET", "/streams/orders/eu", ""); len(all) != 3 {
 		t.Errorf("%d events from the copy", len(all))
 	}
+	if code, _, text := once(t, append(signals, "--newest")...); code != 2 || !strings.Contains(text, "--newest") {
+		t.Errorf("--signals --newest: exit code %d: %s", code, text)
+	}
 	if code, _, text := once(t, "copy", "mem://empty-one", "mem://another"); code != 1 || !strings.Contains(text, "no snapshot") {
 		t.Errorf("exit code %d: %s", code, text)
 	}
@@ -244,7 +258,57 @@ func TestCompletionIsAScript(t *testing.T) {
 			t.Errorf("%s: %s", shell, out)
 		}
 	}
+}
+
+func TestVersion(t *testing.T) {
 	if out := ok(t, "version", "--json"); !json.Valid([]byte(out)) {
 		t.Errorf("%q", out)
+	}
+	if out, flag := ok(t, "version"), ok(t, "--version"); out != flag || !strings.HasPrefix(out, "ephemera ") {
+		t.Errorf("version says %q, --version %q", out, flag)
+	}
+}
+
+// TestUnknownOutcomeHasItsOwnCode: the reply to an append is lost, and its repetition is refused. A script must not take that
+// for "nothing is stored", nor for "no server".
+func TestUnknownOutcomeHasItsOwnCode(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+	}{
+		"conflict":  {412, `{"code":"conflict","currentVersion":1,"epoch":"0102030405060708090a0b0c0d0e0f10"}`},
+		"denied":    {401, `{}`},
+		"not there": {503, `{"code":"closed"}`},
+	} {
+		var tries atomic.Int64
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if tries.Add(1) == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		}))
+		code, _, text := once(t, "append", "a", "1", "--expect=5", "--url="+s.URL, "--retry-timeout=1s")
+		s.Close()
+		if code != 10 || !strings.Contains(text, "outcome unknown") {
+			t.Errorf("lost, then %s: exit code %d: %s", name, code, text)
+		}
+	}
+}
+
+// TestInterruptedAppendIsUnknown: Ctrl-C while the server has the request.
+func TestInterruptedAppendIsUnknown(t *testing.T) {
+	arrived, free := make(chan struct{}), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-free
+	}))
+	defer s.Close()
+	defer close(free)
+	r := run(t, "append", "a", "1", "--url="+s.URL)
+	<-arrived
+	r.signals <- syscall.SIGINT
+	if code := r.end(); code != 10 {
+		t.Errorf("exit code %d: %s", code, r.err)
 	}
 }

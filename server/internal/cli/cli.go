@@ -18,6 +18,8 @@ type grammar struct {
 	ConfigFile string `name:"config" help:"File with values of flags; docs/server.md describes it." placeholder:"FILE" env:"EPHEMERA_CONFIG"`
 	JSON       bool   `name:"json" help:"Write results as JSON, one value a line."`
 
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
+
 	Serve      serveCmd      `cmd:"" help:"Run the server."`
 	Demo       demoCmd       `cmd:"" help:"Run a server that fills itself with earthquakes."`
 	Append     appendCmd     `cmd:"" help:"Store events in a stream."`
@@ -91,7 +93,7 @@ func newParser(g *grammar, w *world) (*kong.Kong, error) {
 		kong.Writers(w.stdout, w.stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Bind(w),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": versionLine()},
 		kong.WithBeforeResolve(func(c *kong.Context) error { return w.loadConfig(c) }),
 	)
 }

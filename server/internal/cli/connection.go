@@ -22,8 +22,8 @@ type endpoint struct {
 // connection is how commands that need more than to see it reach a server.
 type connection struct {
 	endpoint
-	TokenFile string        `group:"Server" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with its token. Or EPHEMERA_TOKEN."`
-	RetryFor  time.Duration `group:"Server" default:"5s" env:"EPHEMERA_RETRY_FOR" help:"How long to try when the server cannot be reached."`
+	TokenFile    string        `group:"Server" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with its token. Or EPHEMERA_TOKEN."`
+	RetryTimeout time.Duration `group:"Server" default:"5s" env:"EPHEMERA_RETRY_TIMEOUT" help:"How long to try when the server cannot be reached."`
 }
 
 func (c *endpoint) http() (*http.Client, error) {
@@ -52,7 +52,7 @@ func (c *connection) log() (*streams.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return streams.NewClient(c.URL, streams.ClientOptions{HTTP: client, Token: token, RetryTimeout: c.RetryFor})
+	return streams.NewClient(c.URL, streams.ClientOptions{HTTP: client, Token: token, RetryTimeout: c.RetryTimeout})
 }
 
 // rest returns everything else of it.

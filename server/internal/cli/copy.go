@@ -30,6 +30,9 @@ Examples:
 func (c *copyCmd) Run(w *world) error {
 	ctx, cancel := w.until()
 	defer cancel()
+	if c.Signals && c.Newest {
+		return fmt.Errorf("%w: --newest is about snapshots; --signals copies all that the target does not have", errUsage)
+	}
 	if c.Signals {
 		return c.signals(ctx, w)
 	}

@@ -25,7 +25,11 @@ type appendCmd struct {
 }
 
 func (appendCmd) Help() string {
-	return `All events of the command line, or up to 1,000 lines of standard input, are stored together or not at all.
+	return `All events of the command line, or up to 1,000 lines of standard input, are stored together or not at all. With --id or --key
+it can be repeated without storing them twice.
+
+Exit code 9: nothing is stored, because the stream is at another version than --expect says, or the id or key was used for
+something else. 10: they may be stored or not; repeat it with --id or --key. 7: nothing is stored, the server was not reached.
 
 Examples:
 
@@ -122,7 +126,7 @@ func parseExpect(text string) (streams.Expect, error) {
 type readCmd struct {
 	connection
 	Stream   string `arg:"" help:"Name of the stream."`
-	From     uint64 `help:"Version to begin with (the oldest, or backward the newest)."`
+	From     uint64 `placeholder:"VERSION" help:"Version to begin with (the oldest, or backward the newest)."`
 	Limit    int    `default:"1000" help:"Events at most."`
 	Backward bool   `help:"The newest first."`
 }

@@ -20,14 +20,15 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1
-	exitUsage       = 2 // command line, environment or config file
-	exitStart       = 3 // address, data directory, its token or certificate cannot be used
-	exitHeld        = 4 // another process uses the data directory
-	exitDamaged     = 5 // what is stored is damaged
-	exitUnsaved     = 6 // stopped, and not everything was saved
-	exitUnreachable = 7 // no server, or not ready
-	exitDenied      = 8 // the server wants another token
-	exitConflict    = 9 // the stream is at another version, or the key was used for something else
+	exitUsage       = 2  // command line, environment or config file
+	exitStart       = 3  // address, data directory, its token or certificate cannot be used
+	exitHeld        = 4  // another process uses the data directory
+	exitDamaged     = 5  // what is stored is damaged
+	exitUnsaved     = 6  // stopped, and not everything was saved
+	exitUnreachable = 7  // no server, or not ready
+	exitDenied      = 8  // the server wants another token
+	exitConflict    = 9  // the stream is at another version, or the key was used for something else
+	exitUnknown     = 10 // what was to be stored may be stored, or not
 	exitInterrupted = 130
 )
 
@@ -38,6 +39,7 @@ var codes = []struct {
 	err  error
 	code int
 }{
+	{streams.ErrUnknownOutcome, exitUnknown}, // a refusal that stood beside it would let a script store twice
 	{state.ErrUnsaved, exitUnsaved},
 	{state.ErrLost, exitUnsaved},
 	{serve.ErrDrain, exitUnsaved},
@@ -62,8 +64,8 @@ var codes = []struct {
 	{streams.ErrKeyReused, exitConflict},
 	{remote.ErrUnreachable, exitUnreachable},
 	{streams.ErrUnavailable, exitUnreachable},
-	{streams.ErrUnknownOutcome, exitUnreachable},
 	{streams.ErrOption, exitUsage},
+	{streams.ErrInvalid, exitUsage}, // a name, a pattern or an event
 	{snapshot.ErrOption, exitUsage},
 }
 
@@ -72,7 +74,7 @@ func (w *world) failed(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && !errors.Is(err, streams.ErrUnknownOutcome) {
 		_, _ = fmt.Fprintln(w.stderr, "ephemera: interrupted")
 		return exitInterrupted
 	}

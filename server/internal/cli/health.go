@@ -16,7 +16,7 @@ type healthCmd struct {
 
 func (healthCmd) Help() string {
 	return `Asks /readyz once, without a token: exit code 0 when the server is ready, 7 when it is not, or is silent for 3 seconds. For
-health checks of containers, which have no curl.
+health checks of containers, which have no curl. GET /health says less: 200 as long as the process runs, also while it restores.
 
 Examples:
 

@@ -17,11 +17,9 @@ import (
 
 // serverFlags configure a server. Each of them is an EPHEMERA_ variable and a key of the config file too.
 type serverFlags struct {
-	Listen    string `group:"Where" default:"127.0.0.1:7070" placeholder:"ADDR" env:"EPHEMERA_LISTEN" help:"Address to serve on (${default})."`
-	Data      string `group:"Where" default:"./data" placeholder:"DIR" env:"EPHEMERA_DATA" help:"Directory that is this server's own (${default})."`
-	Snapshots string `group:"Where" placeholder:"URL" env:"EPHEMERA_SNAPSHOTS" help:"Where snapshots are kept: file, s3, postgres, sqlite or mem, as docs/urls.md has them (files below DIR)."`
-	Signals   string `group:"Where" placeholder:"URL" env:"EPHEMERA_SIGNALS" help:"Where signals are kept (SQLite below DIR)."`
-	Restore   string `group:"Where" default:"newest" enum:"newest,older,empty" env:"EPHEMERA_RESTORE" help:"Start from the newest snapshot and refuse if it is damaged, from the newest one that is whole (older), or from none (empty)."`
+	Listen string `group:"Where" default:"127.0.0.1:7070" placeholder:"ADDR" env:"EPHEMERA_LISTEN" help:"Address to serve on (${default})."`
+	placeFlags
+	Restore string `group:"Where" default:"newest" enum:"newest,older,empty" env:"EPHEMERA_RESTORE" help:"Start from the newest snapshot and refuse if it is damaged, from the newest one that is whole (older), or from none (empty)."`
 
 	TokenFile       string `group:"Access" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with the token that clients must send. Or EPHEMERA_TOKEN."`
 	GenerateToken   bool   `group:"Access" env:"EPHEMERA_GENERATE_TOKEN" help:"Take the token in the file token of the data directory; make it at the first start."`
@@ -30,20 +28,9 @@ type serverFlags struct {
 	TLSKey          string `name:"tls-key" group:"Access" placeholder:"FILE" env:"EPHEMERA_TLS_KEY" help:"Its key, PEM."`
 	PprofListen     string `group:"Access" placeholder:"ADDR" env:"EPHEMERA_PPROF_LISTEN" help:"Loopback address to serve profiles on (none)."`
 
-	StreamEvents   int           `group:"What is kept" default:"10000" env:"EPHEMERA_STREAM_EVENTS" help:"Events of each stream without limits of its own."`
-	StreamAge      time.Duration `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_AGE" help:"Age from which on its events are gone (0: none)."`
-	StreamBytes    config.Size   `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_BYTES" help:"Bytes of each stream (0: no limit)."`
-	MaxStreams     int           `group:"What is kept" default:"100000" env:"EPHEMERA_MAX_STREAMS" help:"Streams at once."`
-	MaxKeys        int           `group:"What is kept" default:"10000" env:"EPHEMERA_MAX_KEYS" help:"Idempotency keys remembered per stream."`
-	KeyAge         time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_KEY_AGE" help:"How long they are remembered."`
-	MetricEvents   int           `group:"What is kept" default:"100000" env:"EPHEMERA_METRIC_EVENTS" help:"Metrics events in all."`
-	SignalCapacity int           `group:"What is kept" default:"10000" env:"EPHEMERA_SIGNAL_CAPACITY" help:"Signals in the window."`
-	SignalAge      time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_SIGNAL_AGE" help:"Age from which on they are not shown."`
-	SignalRows     uint64        `group:"What is kept" default:"1000000" env:"EPHEMERA_SIGNAL_ROWS" help:"Signals kept in their store, the newest; 0: all."`
-
+	keepFlags
 	SnapshotInterval time.Duration `group:"Saving" default:"1m" env:"EPHEMERA_SNAPSHOT_INTERVAL" help:"Time between snapshots."`
 	SnapshotEvents   int           `group:"Saving" default:"100000" env:"EPHEMERA_SNAPSHOT_EVENTS" help:"Events that start one earlier."`
-	SnapshotKeep     int           `group:"Saving" default:"5" env:"EPHEMERA_SNAPSHOT_KEEP" help:"Snapshots that are kept."`
 
 	MaxBody        config.Size   `group:"Limits" default:"1MiB" env:"EPHEMERA_MAX_BODY" help:"Body of a request; more is 413."`
 	MaxHeader      config.Size   `group:"Limits" default:"16KiB" env:"EPHEMERA_MAX_HEADER" help:"Header of a request; more is 431."`
@@ -56,6 +43,34 @@ type serverFlags struct {
 	IdleTimeout    time.Duration `group:"Limits" default:"60s" env:"EPHEMERA_IDLE_TIMEOUT" help:"Of a connection between requests."`
 
 	DrainTimeout time.Duration `group:"Stopping" default:"10s" env:"EPHEMERA_DRAIN_TIMEOUT" help:"For requests that are being answered."`
+	endFlags
+}
+
+// placeFlags say where a server keeps what it has.
+type placeFlags struct {
+	Data      string `group:"Where" default:"./data" placeholder:"DIR" env:"EPHEMERA_DATA" help:"Directory that is this server's own (${default})."`
+	Snapshots string `group:"Where" placeholder:"URL" env:"EPHEMERA_SNAPSHOTS" help:"Where snapshots are kept: file, s3, postgres, sqlite or mem, as docs/urls.md has them (files below DIR)."`
+	Signals   string `group:"Where" placeholder:"URL" env:"EPHEMERA_SIGNALS" help:"Where signals are kept (SQLite below DIR)."`
+}
+
+// keepFlags say how much of it there is.
+type keepFlags struct {
+	StreamEvents   int           `group:"What is kept" default:"10000" env:"EPHEMERA_STREAM_EVENTS" help:"Events of each stream without limits of its own."`
+	StreamAge      time.Duration `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_AGE" help:"Age from which on its events are gone (0: none)."`
+	StreamBytes    config.Size   `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_BYTES" help:"Bytes of each stream (0: no limit)."`
+	MaxStreams     int           `group:"What is kept" default:"100000" env:"EPHEMERA_MAX_STREAMS" help:"Streams at once."`
+	MaxKeys        int           `group:"What is kept" default:"10000" env:"EPHEMERA_MAX_KEYS" help:"Idempotency keys remembered per stream."`
+	KeyAge         time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_KEY_AGE" help:"How long they are remembered."`
+	MetricEvents   int           `group:"What is kept" default:"100000" env:"EPHEMERA_METRIC_EVENTS" help:"Metrics events in all."`
+	SignalCapacity int           `group:"What is kept" default:"10000" env:"EPHEMERA_SIGNAL_CAPACITY" help:"Signals in the window."`
+	SignalAge      time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_SIGNAL_AGE" help:"Age from which on they are not shown."`
+	SignalKeep     uint64        `group:"What is kept" default:"1000000" env:"EPHEMERA_SIGNAL_KEEP" help:"Signals kept in their store, the newest; 0: all."`
+
+	SnapshotKeep int `group:"Saving" default:"5" env:"EPHEMERA_SNAPSHOT_KEEP" help:"Snapshots that are kept."`
+}
+
+// endFlags are those of the final snapshot and of the log.
+type endFlags struct {
 	FinalTimeout time.Duration `group:"Stopping" default:"30s" env:"EPHEMERA_FINAL_TIMEOUT" help:"For saving."`
 
 	LogLevel  string `group:"Log" default:"info" enum:"debug,info,warn,error" env:"EPHEMERA_LOG_LEVEL" help:"debug, info (one line for each request), warn or error."`
@@ -102,10 +117,6 @@ func (c *serverFlags) options(w *world) (serve.Options, error) {
 	if err != nil {
 		return serve.Options{}, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
 	return serve.Options{
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, Pprof: c.PprofListen,
 		MaxConnections: c.MaxConnections, HeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout,
@@ -115,21 +126,37 @@ func (c *serverFlags) options(w *world) (serve.Options, error) {
 			Token: token, Insecure: c.InsecureNoToken, Version: version(), MaxHeader: int(c.MaxHeader), MaxBody: int64(c.MaxBody), MaxInFlight: c.MaxInFlight,
 			MaxReaders: c.MaxReaders, BodyTimeout: c.BodyTimeout, WriteTimeout: c.WriteTimeout, Heartbeat: heartbeat,
 		},
-		State: state.Options{
-			Data: c.Data, Snapshots: c.Snapshots, Signals: c.Signals, Restore: state.Restore(c.Restore),
-			Owner: fmt.Sprintf("ephemera on %s, process %d, %s", host, os.Getpid(), c.Listen),
-			Streams: streams.Options{
-				Limits:     streams.Limits{Events: c.StreamEvents, Age: c.StreamAge, Bytes: int64(c.StreamBytes)},
-				MaxStreams: c.MaxStreams, MaxKeys: c.MaxKeys, KeyAge: c.KeyAge,
-			},
-			MetricEvents: c.MetricEvents, SignalCount: c.SignalCapacity, SignalAge: c.SignalAge, SignalRows: c.SignalRows,
-			SnapshotInterval: c.SnapshotInterval, SnapshotEvents: c.SnapshotEvents, Keep: c.SnapshotKeep, FinalTimeout: c.FinalTimeout,
-		},
+		State:   c.state(),
 		Signals: w.signals, Out: w.stdout, Logger: c.logger(w.stderr),
 	}, nil
 }
 
-func (c *serverFlags) logger(out io.Writer) *slog.Logger {
+func (c *serverFlags) state() state.Options {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	o := stateOptions(&c.placeFlags, &c.keepFlags)
+	o.Restore = state.Restore(c.Restore)
+	o.Owner = fmt.Sprintf("ephemera on %s, process %d, %s", host, os.Getpid(), c.Listen)
+	o.SnapshotInterval, o.SnapshotEvents, o.FinalTimeout = c.SnapshotInterval, c.SnapshotEvents, c.FinalTimeout
+	return o
+}
+
+// stateOptions is what all that open the state of a server say about it.
+func stateOptions(at *placeFlags, keep *keepFlags) state.Options {
+	return state.Options{
+		Data: at.Data, Snapshots: at.Snapshots, Signals: at.Signals,
+		Streams: streams.Options{
+			Limits:     streams.Limits{Events: keep.StreamEvents, Age: keep.StreamAge, Bytes: int64(keep.StreamBytes)},
+			MaxStreams: keep.MaxStreams, MaxKeys: keep.MaxKeys, KeyAge: keep.KeyAge,
+		},
+		MetricEvents: keep.MetricEvents, SignalCount: keep.SignalCapacity, SignalAge: keep.SignalAge, SignalKeep: keep.SignalKeep,
+		Keep: keep.SnapshotKeep,
+	}
+}
+
+func (c *endFlags) logger(out io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // one of the enum
 	o := &slog.HandlerOptions{Level: level}

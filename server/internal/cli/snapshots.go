@@ -208,15 +208,17 @@ func (c *snapshotShowCmd) Run(w *world) error {
 }
 
 type snapshotRestoreCmd struct {
-	serverFlags
+	placeFlags
+	keepFlags
+	endFlags
 	Name    string `arg:"" enum:"streams,metrics" help:"streams or metrics."`
 	Ordinal uint64 `arg:"" help:"Its number, as ls says."`
 }
 
 func (snapshotRestoreCmd) Help() string {
 	return `Makes an older snapshot the newest one: what it holds is restored and saved again under the next number. The server must not be
-running. Nothing that came later is deleted until newer snapshots push it out. Flags are those of serve; the ones that say where and
-what is kept count.
+running. Nothing that came later is deleted until newer snapshots push it out. Flags are those of serve that say where and what is
+kept; say them as serve is told them, because events beyond a limit are not restored.
 
 Examples:
 
@@ -225,16 +227,13 @@ Examples:
 }
 
 func (c *snapshotRestoreCmd) Run(w *world) (err error) {
-	o, err := c.options(w)
-	if err != nil {
-		return err
-	}
-	o.State.Ordinals, o.State.Logger = map[string]uint64{c.Name: c.Ordinal}, o.Logger
-	o.State.Owner = "ephemera snapshot restore"
+	o := stateOptions(&c.placeFlags, &c.keepFlags)
+	o.Restore, o.Ordinals = state.Newest, map[string]uint64{c.Name: c.Ordinal}
+	o.Owner, o.FinalTimeout, o.Logger = "ephemera snapshot restore", c.FinalTimeout, c.logger(w.stderr)
 	if err := state.CheckData(c.Data); err != nil {
 		return err
 	}
-	s, err := state.Open(w.ctx, o.State)
+	s, err := state.Open(w.ctx, o)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type Options struct {
 	MetricEvents int           // kept
 	SignalCount  int           // in the window
 	SignalAge    time.Duration // from which on signals are not shown
-	SignalRows   uint64        // > 0: signals kept in their store, the newest
+	SignalKeep   uint64        // > 0: signals kept in their store, the newest
 
 	SnapshotInterval time.Duration
 	SnapshotEvents   int
