@@ -55,7 +55,7 @@ func allParts() []part {
 		{"streams-once", 2, (*programme).streamsOnce},
 		{"streams-kill", 2, (*programme).streamsKill},
 		{"streams-flood", 1, (*programme).streamsFlood},
-		{"server-kill", 3, (*programme).serverKill},
+		{serverKill, 3, (*programme).serverKill},
 	}
 }
 
@@ -144,9 +144,6 @@ func (p *programme) cycle(ctx context.Context, n int, what choice) error {
 	}
 	if i == len(p.parts) {
 		return fmt.Errorf("there is no part %q", what.name)
-	}
-	if what.name == "server-kill" && p.server == "" {
-		p.server = buildServer(p.t) // which is no part of the cycle
 	}
 	p.rng, p.small = rand.New(rand.NewPCG(what.seed, 1)), what.small
 	c := cycle{Number: n, Part: what.name, Seed: what.seed, Repeat: "make reliability CYCLE=" + what.String()}

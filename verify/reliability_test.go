@@ -42,6 +42,9 @@ func TestReliability(t *testing.T) {
 func runProgramme(t *testing.T, p *programme) report {
 	t.Helper()
 	p.t = t
+	if slices.ContainsFunc(p.parts, func(x part) bool { return x.name == serverKill && (p.only == nil || p.only.name == serverKill) }) {
+		p.server = buildServer(t)
+	}
 	r, err := p.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +74,7 @@ func TestProgramme(t *testing.T) {
 		seed: seedOf(t), limit: time.Second, small: true, parts: allParts(), say: t.Logf, file: filepath.Join(t.TempDir(), "new", "report"),
 	}
 	if testing.Short() { // the workspace, in which the server can be built, may be absent
-		p.parts = slices.DeleteFunc(p.parts, func(k part) bool { return k.name == "server-kill" })
+		p.parts = slices.DeleteFunc(p.parts, func(k part) bool { return k.name == serverKill })
 	}
 	r := runProgramme(t, p)
 	if r.Seed != p.seed || !r.Passed || r.Interrupted || r.Seconds < 1 {

@@ -28,7 +28,7 @@ func (r *report) text() string {
 	if r.Interrupted {
 		state += ", interrupted"
 	}
-	fmt.Fprintf(&b, "# Reliability: %s\n\nSeed %d, %s, %.0f seconds, %s, %s, %d processors. The seed of cycle n is drawn from both.\n\n",
+	fmt.Fprintf(&b, "# Reliability: %s\n\nSeed %d, %s, %.0f seconds, %s, %s, %d processors. The output names the seed of every cycle.\n\n",
 		state, r.Seed, r.Started.Format(time.RFC3339), r.Seconds, r.Go, r.Platform, r.Processors)
 	b.WriteString("| programme | cycles | failed | seconds | slowest | its seed |\n|---|---|---|---|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(r.Programmes)) {

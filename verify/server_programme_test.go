@@ -20,6 +20,9 @@ import (
 	"github.com/ephemera-go/ephemera/core"
 )
 
+// serverKill is the part that needs the program.
+const serverKill = "server-kill"
+
 // A serverPlan describes servers that are killed under load, one after the other, on one place.
 type serverPlan struct {
 	Driver   string // of the snapshots
