@@ -36,7 +36,8 @@ usage: client [flags]
 Every order carries the id of its run, so that runs do not get in each other's way, and an id of its own, so that an append whose
 reply was lost is repeated without storing the order twice. Nothing is ever deleted: the stream is the server's.
 
-Exit status: 0 the sums are equal, 1 they are not, or something else failed, 2 wrong usage, 7 no server there, 130 interrupted.
+Exit status: 0 the sums are equal, 1 they are not, or something else failed, 2 wrong usage, 7 no server there, 10 a server that
+does not say whether it has stored an order, 130 interrupted.
 `
 
 // Exit codes of the command, a part of those that ephemera has.
@@ -45,6 +46,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitUnreachable = 7
+	exitUnknown     = 10
 	exitInterrupted = 130
 )
 
@@ -112,7 +114,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case ctx.Err() != nil:
 		fmt.Fprintf(stderr, "client: interrupted; at least %d orders of run %s are in the stream\n", r.appended.Load(), r.id)
 		return exitInterrupted
-	case errors.Is(err, streams.ErrUnavailable) || errors.Is(err, streams.ErrUnknownOutcome):
+	case errors.Is(err, streams.ErrUnknownOutcome):
+		fmt.Fprintf(stderr, "client: at least %d orders of run %s are in the stream, others may be\nclient: %v\n", r.appended.Load(), r.id, err)
+		return exitUnknown
+	case errors.Is(err, streams.ErrUnavailable):
 		fmt.Fprintf(stderr, "client: no answer from %s; is it there? `ephemera serve` starts a server\nclient: %v\n", o.url, err)
 		return exitUnreachable
 	}

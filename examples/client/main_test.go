@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -86,6 +87,21 @@ func TestLostRepliesDoubleNothing(t *testing.T) {
 func TestStreamThatForgets(t *testing.T) {
 	got := program.Run(t, "--url", lossy(t, streams.Options{Limits: streams.Limits{Events: 10}}), "--orders", "50")
 	if got.Code != exitFailed || !strings.Contains(got.Stderr, "versions 1 to 40 are gone already (limit)") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestNoReplies: a server that stores and never replies to an append.
+func TestNoReplies(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"version":0,"oldest":1,"exists":false,"limits":{},"epoch":"0123456789abcdef0123456789abcdef"}`)
+	}))
+	defer server.Close()
+	got := program.Run(t, "--url", server.URL, "--wait", "50ms")
+	if got.Code != exitUnknown || !strings.Contains(got.Stderr, "client: at least 0 orders of run ") {
 		t.Errorf("%+v", got)
 	}
 }
