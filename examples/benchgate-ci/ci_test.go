@@ -52,7 +52,7 @@ func judging(t *testing.T) string {
 	if !found || !ended || strings.Count(step, "benchgate run ") != 1 {
 		t.Fatalf("no step that judges in\n%s", workflow)
 	}
-	step = strings.Replace(step, "benchgate run ", "benchgate run --benchtime 2ms --limit 10 ", 1)
+	step = strings.Replace(step, "benchgate run ", "benchgate run --benchtime 2ms --max-rounds 10 ", 1)
 	return strings.ReplaceAll(step, "${{ github.event.pull_request.base.sha }}", "$BASE")
 }
 

@@ -119,7 +119,7 @@ func proofGate(t *testing.T, tree string) proofDocument {
 	}
 	var stdout, stderr bytes.Buffer
 	run(t.Context(), []string{
-		"--base", "HEAD", "--head", tree, "--package", "./benchmarks", "--budgets", budgets, "--json", "--limit", "160",
+		"--base", "HEAD", "--head", tree, "--package", "./benchmarks", "--budgets", budgets, "--json", "--max-rounds", "160",
 	}, &stdout, &stderr)
 	var d proofDocument
 	if err := json.Unmarshal(stdout.Bytes(), &d); err != nil {

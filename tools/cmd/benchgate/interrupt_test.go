@@ -69,7 +69,7 @@ func TestInterruptedRun(t *testing.T) {
 	go func() {
 		code <- command(ctx, []string{
 			"run", "--head", r.dir, "--base", "HEAD", "--budgets", budgets, "--benchtime", "2x",
-			"--out", raw, "--markdown", report, "--time", "1h", "--process-time", "1h",
+			"--out", raw, "--markdown", report, "--max-time", "1h", "--process-time", "1h",
 		}, &stdout, &stderr)
 		shut() // ends the wait below if the benchmark never came
 	}()

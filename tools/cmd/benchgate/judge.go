@@ -40,7 +40,7 @@ func (f *reportFlags) register(flags *flag.FlagSet) {
 	flags.BoolVar(&f.json, "json", false, "print JSON instead of plain text")
 	flags.StringVar(&f.markdown, "markdown", "", "also write a markdown table to this `file`")
 	flags.StringVar(&f.machine, "machine", "", "a `name` of this machine, for budgets with machine=, beside that in the cpu line")
-	flags.StringVar(&f.noise, "noise", "fail", "whether verdicts that only noise prevented end with status 2: `fail` or pass")
+	flags.StringVar(&f.noise, "noise", "fail", "whether verdicts that only noise prevented end with status 2: `fail|pass`")
 }
 
 func (f *reportFlags) check() error {

@@ -46,13 +46,13 @@ func TestUsage(t *testing.T) {
 
 // All that is wrong with a command line is said at once.
 func TestRunRefusesFlags(t *testing.T) {
-	code, _, stderr := benchgate(t, "run", "--limit", "9", "--time", "0s", "--process-time", "-1s", "--package", "",
+	code, _, stderr := benchgate(t, "run", "--max-rounds", "9", "--max-time", "0s", "--process-time", "-1s", "--package", "",
 		"--benchtime", "0x", "--noise", "maybe", "extra")
 	if code != 2 {
 		t.Errorf("exit %d", code)
 	}
 	for _, want := range []string{
-		`read ["extra"]: expected flags only`, "read --limit 9: expected at least 10 rounds", "read --time 0s", "read --process-time -1s",
+		`read ["extra"]: expected flags only`, "read --max-rounds 9: expected at least 10 rounds", "read --max-time 0s", "read --process-time -1s",
 		"read an empty --head or --package", `read --benchtime "0x"`, `read --noise "maybe"`,
 	} {
 		if !strings.Contains(stderr, want) {

@@ -42,11 +42,11 @@ const firstRounds = 10
 
 type runFlags struct {
 	reportFlags
-	base, head, pkg   string
-	budgets, out      string
-	benchTime         string
-	limit             int
-	time, processTime time.Duration
+	base, head, pkg      string
+	budgets, out         string
+	benchTime            string
+	maxRounds            int
+	maxTime, processTime time.Duration
 }
 
 func (f *runFlags) register(flags *flag.FlagSet) {
@@ -57,8 +57,8 @@ func (f *runFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.budgets, "budgets", "", "`file` of budgets (default: budgets.txt in the folder of the package)")
 	flags.StringVar(&f.out, "out", "", "also write the raw output to this `file`")
 	flags.StringVar(&f.benchTime, "benchtime", "100ms", "how long or how often (100x) one process repeats its benchmark, a `time` or count as in go test")
-	flags.IntVar(&f.limit, "limit", 80, fmt.Sprintf("the most `rounds` for a benchmark that stays undecided, at least %d", firstRounds))
-	flags.DurationVar(&f.time, "time", 5*time.Minute, "how long to measure, building not counted; then no further round begins")
+	flags.IntVar(&f.maxRounds, "max-rounds", 80, fmt.Sprintf("the most `rounds` for a benchmark that stays undecided, at least %d", firstRounds))
+	flags.DurationVar(&f.maxTime, "max-time", 5*time.Minute, "how long to measure, building not counted; then no further round begins")
 	flags.DurationVar(&f.processTime, "process-time", time.Minute, "how long one process may take; ten times that under valgrind")
 }
 
@@ -70,8 +70,8 @@ func (f *runFlags) check(rest []string) error {
 		}
 	}
 	add(len(rest) == 0, "read %q: expected flags only; see benchgate help run", rest)
-	add(f.limit >= firstRounds, "read --limit %d: expected at least %d rounds", f.limit, firstRounds)
-	add(f.time > 0, "read --time %v: expected more than 0", f.time)
+	add(f.maxRounds >= firstRounds, "read --max-rounds %d: expected at least %d rounds", f.maxRounds, firstRounds)
+	add(f.maxTime > 0, "read --max-time %v: expected more than 0", f.maxTime)
 	add(f.processTime > 0, "read --process-time %v: expected more than 0", f.processTime)
 	add(f.pkg != "" && f.head != "", "read an empty --head or --package: expected a folder and a package")
 	add(collect.ValidBenchTime(f.benchTime), "read --benchtime %q: expected a time such as 100ms or a count such as 100x", f.benchTime)
@@ -172,7 +172,7 @@ func measure(ctx context.Context, f runFlags, session *collect.Session, budgets 
 	}
 	m := &measurement{budgets: budgets, options: gate.Options{Machine: f.machine, CPU: names.CPU}, log: log}
 	m.fail(brokenOf(budgets, names, f.machine))
-	limits := collect.Limits{First: firstRounds, Most: f.limit, Time: f.time}
+	limits := collect.Limits{First: firstRounds, Most: f.maxRounds, Time: f.maxTime}
 	failures, err := session.Measure(ctx, casesOf(budgets, names, f.machine), limits, log, func() ([]string, error) {
 		if err := m.read(log); err != nil {
 			return nil, err

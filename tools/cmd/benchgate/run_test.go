@@ -220,7 +220,7 @@ func TestRunProcessTime(t *testing.T) {
 
 func TestRunTimeLimit(t *testing.T) {
 	r := newRepository(t, loop("Work", "10"))
-	code, stdout, stderr := r.gate("Benchmark* allocs/op == 0\n", "--time", "1ns")
+	code, stdout, stderr := r.gate("Benchmark* allocs/op == 0\n", "--max-time", "1ns")
 	r.want(2, "the time limit was over before", code, stdout, stderr)
 }
 

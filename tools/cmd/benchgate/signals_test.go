@@ -70,7 +70,7 @@ func TestHangUp(t *testing.T) {
 	defer shut()
 	t.Setenv("BENCHGATE_TEST", listener.Addr().String())
 	temp := t.TempDir()
-	cmd := r.program(temp, "run", "--head", r.dir, "--base", "HEAD", "--benchtime", "2x", "--time", "1h", "--process-time", "1h",
+	cmd := r.program(temp, "run", "--head", r.dir, "--base", "HEAD", "--benchtime", "2x", "--max-time", "1h", "--process-time", "1h",
 		"--budgets", r.write("budgets.txt", "BenchmarkStuck allocs/op <= +2%\n"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
