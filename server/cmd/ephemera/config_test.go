@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -71,6 +73,51 @@ func TestBadConfigFile(t *testing.T) {
 	if code, _, stderr := once(t, "serve", "--config", "/no/file.yaml"); code != 2 || !strings.Contains(stderr, "/no/file.yaml") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
+}
+
+// TestBadEnvironment: every variable with a bad value is named, with what is wanted, before anything is made or opened.
+func TestBadEnvironment(t *testing.T) {
+	for name, x := range map[string]struct{ value, wanted string }{
+		"EPHEMERA_MAX_BODY":          {"much", "size"},
+		"EPHEMERA_MAX_HEADER":        {"-1", "size"},
+		"EPHEMERA_SNAPSHOT_KEEP":     {"few", "int"},
+		"EPHEMERA_MAX_STREAMS":       {"-7", "negative"},
+		"EPHEMERA_KEY_AGE":           {"1y", "duration"},
+		"EPHEMERA_DRAIN_TIMEOUT":     {"-1s", "negative"},
+		"EPHEMERA_INSECURE_NO_TOKEN": {"perhaps", "bool"},
+		"EPHEMERA_RESTORE":           {"oldest", "newest,older,empty"},
+		"EPHEMERA_LOG_LEVEL":         {"loud", "debug,info,warn,error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, x.value)
+			data := filepath.Join(t.TempDir(), "d")
+			code, out, text := once(t, "serve", "--listen", "127.0.0.1:0", "--data", data)
+			if code != 2 || !strings.Contains(text, name+": ") || !strings.Contains(text, x.wanted) || out != "" {
+				t.Errorf("exit code %d: %s%s", code, out, text)
+			}
+			if _, err := os.Stat(data); err == nil {
+				t.Error("the data directory was made")
+			}
+			if code, out, _ := once(t, "serve", "--help"); code != 0 || !strings.Contains(out, "--max-body") {
+				t.Errorf("help needs a good environment: exit code %d", code)
+			}
+			ok(t, "version") // heeds none of them
+		})
+	}
+	t.Run("all together", func(t *testing.T) {
+		t.Setenv("EPHEMERA_MAX_BODY", "much")
+		t.Setenv("EPHEMERA_RESTORE", "oldest")
+		if _, _, text := once(t, "serve"); !strings.Contains(text, "EPHEMERA_MAX_BODY: ") || !strings.Contains(text, "EPHEMERA_RESTORE: ") {
+			t.Errorf("%s", text)
+		}
+	})
+	t.Run("no secret", func(t *testing.T) {
+		const secret = "hunter2 hunter2 hunter2"
+		t.Setenv("EPHEMERA_TOKEN", secret)
+		if code, out, text := once(t, "serve"); code != 2 || !strings.Contains(text, "EPHEMERA_TOKEN: ") || strings.Contains(out+text, "hunter2") {
+			t.Errorf("exit code %d: %s%s", code, out, text)
+		}
+	})
 }
 
 func TestWithoutArgumentsItTeaches(t *testing.T) {

@@ -144,8 +144,10 @@ func TestBadInput(t *testing.T) {
 		"unknown flag":          {[]string{"--lisen", "x"}, 2, []string{"--lisen"}},
 		"bad value":             {[]string{"--max-body", "much"}, 2, []string{"max-body"}},
 		"bad choice":            {[]string{"--restore", "oldest"}, 2, []string{"--restore"}},
-		"limits of nothing":     {[]string{"--max-in-flight=0", "--max-body=0", "--drain-timeout=0"}, 2, []string{"DrainTimeout"}},
-		"state of nothing":      {[]string{"--metric-events=0"}, 2, []string{"MetricEvents"}},
+		"limits of nothing": {
+			[]string{"--max-in-flight=0", "--max-body=0", "--drain-timeout=0", "--metric-events=0", "--max-streams=-1"}, 2,
+			[]string{"MaxInFlight", "MaxBody", "DrainTimeout", "MetricEvents", "MaxStreams"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "d")}, x.args...)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -153,38 +152,6 @@ func TestServerH2_Limits(t *testing.T) {
 		r.want(http.StatusServiceUnavailable, nil, "GET", "/signals", "", with("Accept", "text/event-stream"))
 		r.want(http.StatusOK, nil, "GET", "/signals", "")
 	})
-}
-
-// TestServerH2_SlowClients: who does not get on with a request loses the connection.
-func TestServerH2_SlowClients(t *testing.T) {
-	slow := 500
-	if testing.Short() {
-		slow = 40
-	}
-	r := serve(t, t.TempDir(), "--header-timeout", "1s", "--body-timeout", "1s")
-	begin := time.Now()
-	var conns []net.Conn
-	for i := range slow {
-		text := half
-		if i%2 == 0 {
-			text = "GET /streams HTTP/1.1\r\nHost: loc"
-		}
-		conns = append(conns, r.dial(text))
-	}
-	r.want(http.StatusCreated, nil, "POST", "/streams/good", `{"data":1}`) // nobody else suffers
-	for i, c := range conns {
-		b, err := io.ReadAll(c) // until it is closed
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i%2 == 1 && !bytes.HasPrefix(b, []byte("HTTP/1.1 408 ")) {
-			t.Errorf("a slow body got %.40q, want 408", b)
-		}
-	}
-	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("closing them took %v", took)
-	}
-	r.want(http.StatusCreated, nil, "POST", "/streams/good", `{"data":1}`)
 }
 
 // TestServerH3_Tokens: a token is needed beyond loopback, and stands in no log, reply or figure.

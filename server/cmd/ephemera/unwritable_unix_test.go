@@ -67,3 +67,28 @@ func TestUnwritableData(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadableKey: the file of TLS that may not be read is named.
+func TestUnreadableKey(t *testing.T) {
+	cert, key, _ := certificate(t)
+	dir, c := asNobody(t, "serve", "--listen=127.0.0.1:0", "--data=data", "--tls-cert=cert.pem", "--tls-key=key.pem")
+	for from, to := range map[string]string{cert: "cert.pem", key: "key.pem"} {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(dir, "key.pem"), 0); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := c.CombinedOutput()
+	if code := c.ProcessState.ExitCode(); code != 3 || !strings.Contains(string(text), "key.pem: permission denied") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
+		t.Error("the data directory was made")
+	}
+}

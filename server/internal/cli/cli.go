@@ -94,8 +94,19 @@ func newParser(g *grammar, w *world) (*kong.Kong, error) {
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Bind(w),
 		kong.Vars{"version": versionLine()},
+		kong.WithBeforeReset(checkEnvironment),
 		kong.WithBeforeResolve(func(c *kong.Context) error { return w.loadConfig(c) }),
 	)
+}
+
+// checkEnvironment finds all bad variables of the command at once. Help and version need none.
+func checkEnvironment(c *kong.Context) error {
+	for _, p := range c.Path {
+		if p.Flag != nil && (p.Flag.Name == "help" || p.Flag.Name == "version") {
+			return nil
+		}
+	}
+	return config.CheckEnvironment(c.Flags())
 }
 
 // loadConfig puts the config file, if there is one, behind command line and environment.
@@ -125,7 +136,7 @@ func (w *world) loadConfig(c *kong.Context) error {
 
 // usage marks what is wrong with the command line.
 func usage(err error) error {
-	if errors.Is(err, config.ErrConfig) {
+	if errors.Is(err, config.ErrConfig) || errors.Is(err, config.ErrEnvironment) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errUsage, err)

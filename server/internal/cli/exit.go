@@ -46,6 +46,7 @@ var codes = []struct {
 	{serve.ErrToken, exitStart},
 	{errUsage, exitUsage},
 	{config.ErrConfig, exitUsage},
+	{config.ErrEnvironment, exitUsage},
 	{serve.ErrExposed, exitUsage},
 	{serve.ErrOption, exitUsage},
 	{web.ErrOption, exitUsage},

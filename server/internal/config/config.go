@@ -20,8 +20,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ErrConfig says that a config file cannot be used.
-var ErrConfig = errors.New("bad config file")
+// What can be wrong, to be tested with errors.Is.
+var (
+	ErrConfig      = errors.New("bad config file")
+	ErrEnvironment = errors.New("bad environment")
+)
 
 // A File is what stands in a config file.
 type File struct {
@@ -133,10 +136,30 @@ func try(flag *kong.Flag, text string) error {
 	if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, into); err != nil {
 		return err
 	}
-	if flag.Enum != "" && !flag.EnumMap()[text] {
+	switch {
+	case flag.Enum != "" && !flag.EnumMap()[text]:
 		return fmt.Errorf("%q; one of %s is wanted", text, flag.Enum)
+	case into.CanInt() && into.Int() < 0:
+		return fmt.Errorf("%s is negative", text)
 	}
 	return nil
+}
+
+// CheckEnvironment finds every value of a variable that its flag refuses.
+func CheckEnvironment(flags []*kong.Flag) error {
+	var p []error
+	for _, flag := range flags {
+		for _, name := range flag.Envs {
+			text, ok := os.LookupEnv(name)
+			if !ok {
+				continue
+			}
+			if err := try(flag, text); err != nil {
+				p = append(p, fmt.Errorf("%w: %s: %w", ErrEnvironment, name, err))
+			}
+		}
+	}
+	return errors.Join(p...)
 }
 
 // Resolve implements kong.Resolver. What the environment says counts more.

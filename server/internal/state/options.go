@@ -62,5 +62,6 @@ func (o *Options) Validate() error {
 	add(o.Restore != Newest && o.Restore != Older && o.Restore != Empty, "Restore: %q; newest, older or empty", o.Restore)
 	add(o.MetricEvents < 1, "MetricEvents: %d; at least 1", o.MetricEvents)
 	add(o.FinalTimeout <= 0, "FinalTimeout: %v; more than 0", o.FinalTimeout)
-	return errors.Join(p...)
+	_, err := streams.StoreOptions(o.Streams)
+	return errors.Join(append(p, err)...)
 }
