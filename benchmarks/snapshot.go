@@ -76,7 +76,7 @@ func IdleSaved(capacity int) Design {
 	ctx, cancel := context.WithCancel(context.Background())
 	blobs := must(sinks.OpenBlobs(ctx, "mem://"))
 	s := must(snapshot.Open(ctx, blobs, core.Options[Event]{Capacity: capacity}, snapshot.Options[Event]{
-		Codec: EventColumns(), Interval: time.Hour, MinEvents: math.MaxInt, NoFinal: true,
+		Codec: EventColumns(), Interval: time.Hour, EveryEvents: math.MaxInt, NoFinal: true,
 	}))
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Run(ctx) }()

@@ -60,7 +60,8 @@ func (s *Saver[E]) Attach(p Part) error {
 	return wrap("attach", "", s.parts.add(attachment[E]{name: p.SectionName(), save: save}, p.LoadSection))
 }
 
-// Section returns a section of the restored snapshot that is not attached yet, for a part that is made with it.
+// Section returns a section of the restored snapshot that is not attached yet, for a part that is made with it, such as a
+// window (window.Options). data is the caller's.
 func (s *Saver[E]) Section(name string) (data []byte, ok bool) {
 	s.parts.mu.Lock()
 	defer s.parts.mu.Unlock()

@@ -163,7 +163,7 @@ func TestAttachLate(t *testing.T) {
 func TestSectionsOfPostponedPartitions(t *testing.T) {
 	var p place
 	o := manual()
-	o.MaxPending = 1
+	o.MaxPartitions = 1
 	s := open(t, p.handle(t), core.Options[trade]{Partitions: 3, Capacity: 300}, o)
 	n := &textPart{name: "n"}
 	must(t, s.Attach(n))

@@ -101,10 +101,10 @@ func encodeAll(tb testing.TB, w *blobWriter, codec Codec[reading], events []read
 // encodings are what is measured.
 func encodings() []measured {
 	return []measured{
-		{"columns+none", readingColumns(), None},
+		{"columns+none", readingColumns(), NoCompression},
 		{"columns+s2", readingColumns(), S2},
 		{"columns+zstd", readingColumns(), Zstd},
-		{"fixed+none", readingFixed(), None},
+		{"fixed+none", readingFixed(), NoCompression},
 		{"fixed+s2", readingFixed(), S2},
 	}
 }
@@ -270,7 +270,7 @@ func TestReferenceDataIsSmall(t *testing.T) {
 	for _, x := range []struct {
 		how  Compression
 		most float64 // bytes of an event
-	}{{None, 7.1}, {S2, 6.1}, {Zstd, 5.1}} {
+	}{{NoCompression, 7.1}, {S2, 6.1}, {Zstd, 5.1}} {
 		size, _ := encodeAll(t, newBlobWriter(kindObject, x.how), readingColumns(), events, nil)
 		if got := float64(size) / float64(len(events)); got > x.most {
 			t.Errorf("%v: %.3f bytes for an event of %d, want at most %v", x.how, got, readingBytes, x.most)

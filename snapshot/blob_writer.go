@@ -57,7 +57,7 @@ func (w *blobWriter) add(raw []byte) (uint32, error) {
 
 func (w *blobWriter) pack(raw []byte) (stored []byte, method byte, err error) {
 	switch w.method {
-	case None:
+	case NoCompression:
 		return raw, storedRaw, nil
 	case S2:
 		if n := s2.MaxEncodedLen(len(raw)); cap(w.packed) < n {

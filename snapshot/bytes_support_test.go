@@ -20,7 +20,7 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// shelf is a store of blobs whose blobs a test can change.
+// shelf is a blob store whose blobs a test can change.
 type shelf struct{ blobs map[string][]byte }
 
 func (s *shelf) Put(_ context.Context, name string, _ int64, r io.Reader) error {
@@ -197,7 +197,7 @@ func oneOf[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 // forgeBlob makes a blob of frames that are stored as they are, with every checksum right.
 func forgeBlob(kind byte, frames ...[]byte) []byte {
-	w := newBlobWriter(kind, None)
+	w := newBlobWriter(kind, NoCompression)
 	for _, f := range frames {
 		if _, err := w.add(f); err != nil {
 			panic(err)

@@ -27,7 +27,7 @@ func unsavedOf(t *testing.T, err error) *UnsavedError {
 	return u
 }
 
-// TestShutdownOfAHungStore: Close ends in time whatever the store of blobs does, and tells what is not saved.
+// TestShutdownOfAHungStore: Close ends in time whatever the blob store does, and tells what is not saved.
 func TestShutdownOfAHungStore(t *testing.T) {
 	for what, running := range map[string]func(s *Saver[trade]){
 		"idle":            func(*Saver[trade]) {},
@@ -254,7 +254,7 @@ func TestCloseAmongSaves(t *testing.T) {
 	for range 10 {
 		var p place
 		o := manual()
-		o.Manual, o.MinEvents = false, 1
+		o.Manual, o.EveryEvents = false, 1
 		s := open(t, p.handle(t), keyed(2), o)
 		var all sync.WaitGroup
 		all.Go(func() {

@@ -51,7 +51,7 @@ func TestColumnsRoundTrip(t *testing.T) {
 // Every codec in every compression, through the frames of a blob.
 func TestCodecsInEveryCompression(t *testing.T) {
 	all := readings(3000)
-	for _, how := range []Compression{S2, Zstd, None} {
+	for _, how := range []Compression{S2, Zstd, NoCompression} {
 		for _, codec := range []Codec[reading]{readingColumns(), readingFixed(), JSON[reading]()} {
 			for _, n := range sizes {
 				want := all[:n]

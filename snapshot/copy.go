@@ -49,7 +49,7 @@ func Copy(ctx context.Context, from, to sinks.BlobStore, o CopyOptions) (Copied,
 		return Copied{}, wrap("copy", "", err)
 	}
 	c := copier{from: from, to: to, o: o, seen: map[string]bool{}}
-	err = errors.Join(c.run(ctx), grip.close())
+	err = also(c.run(ctx), grip.close())
 	return c.done, wrap("copy", "", err)
 }
 
@@ -106,7 +106,7 @@ func (c *copier) run(ctx context.Context) error {
 }
 
 // skip returns an error that ends the copy, and notes one that says that the source is damaged, unless it is pruned by now.
-func (c *copier) skip(ctx context.Context, s VerifiedSnapshot) error {
+func (c *copier) skip(ctx context.Context, s Info) error {
 	if s.Manifest != nil && !(errors.Is(s.Err, errSource) && damaged(s.Err)) {
 		return s.Err
 	}

@@ -207,7 +207,7 @@ func TestCopyBesideASaver(t *testing.T) {
 	same(t, "copied", done.Snapshots, 1)
 }
 
-// sickStore is a store of blobs that finds all that it holds damaged.
+// sickStore is a blob store that finds all that it holds damaged.
 type sickStore struct{ plainStore }
 
 func (s sickStore) Open(context.Context, string) (io.ReadCloser, int64, error) {

@@ -221,7 +221,7 @@ func readObject(b *blobReader, m *Manifest, blob []byte) error {
 const atLeast = 16 << 10
 
 func TestEveryDamageOfAnObjectIsFound(t *testing.T) {
-	for how, events := range map[Compression]int{S2: 1920, Zstd: 2100, None: 1640} {
+	for how, events := range map[Compression]int{S2: 1920, Zstd: 2100, NoCompression: 1640} {
 		t.Run(how.String(), func(t *testing.T) {
 			x := newSpecimen(t, events, how)
 			m, err := readManifest(context.Background(), x.shelf, DefaultName, 1)
@@ -284,7 +284,7 @@ func TestVerifyAndLoadFindDamage(t *testing.T) {
 // Blobs that are whole, and in the wrong place.
 func TestMisplacedBlobsAreFound(t *testing.T) {
 	ctx := context.Background()
-	x, other := newSpecimen(t, 3000, None), newSpecimen(t, 3000, None)
+	x, other := newSpecimen(t, 3000, NoCompression), newSpecimen(t, 3000, NoCompression)
 	manifest, object := x.shelf.blobs[x.manifest], x.shelf.blobs[x.objects[0]]
 	check := func(what, name string, b []byte) {
 		t.Helper()
@@ -413,7 +413,7 @@ func TestManifestComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, how := range []Compression{S2, Zstd, None} {
+	for _, how := range []Compression{S2, Zstd, NoCompression} {
 		blob, err := m.encode(DefaultName, how)
 		if err != nil {
 			t.Fatal(err)

@@ -5,8 +5,9 @@
 //	defer blobs.Close()
 //	saver, err := snapshot.Open(ctx, blobs, core.Options[Order]{Capacity: 1_000_000}, snapshot.Options[Order]{})
 //	orders := saver.Store()   // restored, or empty
-//	go saver.Run(ctx)         // saves now and then
-//	defer saver.Close()       // closes the store and saves a last time
+//	err = snapshot.Host(ctx, saver, func(ctx context.Context) error {
+//		return serve(ctx, orders)
+//	}) // saves now and then, and a last time when serve has returned; err tells what was not saved
 //
 // # What is saved
 //
@@ -29,7 +30,7 @@
 //
 // Open restores the newest snapshot that is whole. One with a damaged or missing part is skipped for the one before, and
 // the Report says so; nothing is deleted then. If there are snapshots and none is whole, Open fails. It fails, too, and
-// goes back to nothing older, on any doubt: a store of blobs that cannot be reached, a newer format, another Schema, a
+// goes back to nothing older, on any doubt: a blob store that cannot be reached, a newer format, another Schema, a
 // codec that cannot read what is whole.
 //
 // The epoch of the store goes on only if the snapshot is final, taken by Close, and nobody has opened it since. Otherwise

@@ -7,7 +7,7 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// What can go wrong, to be tested with errors.Is. Errors of the store of blobs keep theirs, such as sinks.ErrFenced.
+// What can go wrong, to be tested with errors.Is. Errors of the blob store keep theirs, such as sinks.ErrFenced.
 var (
 	// ErrOption: an option is wrong. Open joins one for each problem it finds.
 	ErrOption = errors.New("bad option")
@@ -30,11 +30,12 @@ var (
 	ErrConflict = sinks.ErrConflict
 	// ErrClosed: the Saver is closed.
 	ErrClosed = sinks.ErrClosed
-	// ErrUnsaved: Close ended before everything was saved. Errors that are it are of type *UnsavedError.
+	// ErrUnsaved: Close ended before everything was saved. errors.As finds an *UnsavedError, which says what was not.
 	ErrUnsaved = errors.New("not saved")
 )
 
-// An Error says what failed where. Every error of this package is wrapped in exactly one.
+// An Error says what failed where. Every error is wrapped in one, but those of codecs that are called directly, and of Host,
+// which returns what its parts return.
 type Error struct {
 	Op     string // "open", "attach", "save", "restore", "prune", "list", "verify", "copy"
 	Object string // name of the blob, or empty
@@ -58,10 +59,18 @@ func wrap(op, object string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if known := (*Error)(nil); errors.As(err, &known) {
+	if _, ok := err.(*Error); ok {
 		return err
 	}
 	return &Error{Op: op, Object: object, Err: err}
+}
+
+// also joins the error of giving something up to the one before it.
+func also(err, closing error) error {
+	if closing == nil {
+		return err
+	}
+	return errors.Join(err, closing)
 }
 
 func corrupt(format string, args ...any) error {

@@ -62,7 +62,7 @@ type Compression int
 const (
 	S2   Compression = iota // fast
 	Zstd                    // smaller, about half as fast
-	None
+	NoCompression
 )
 
 // String returns the name of the kind.
@@ -72,7 +72,7 @@ func (c Compression) String() string {
 		return "s2"
 	case Zstd:
 		return "zstd"
-	case None:
+	case NoCompression:
 		return "none"
 	}
 	return fmt.Sprintf("Compression(%d)", int(c))

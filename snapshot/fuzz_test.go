@@ -143,7 +143,7 @@ func FuzzManifest(f *testing.F) {
 			}
 			return
 		}
-		again, err := m.encode(DefaultName, None)
+		again, err := m.encode(DefaultName, NoCompression)
 		if err != nil {
 			t.Fatal(err)
 		}

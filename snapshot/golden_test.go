@@ -91,15 +91,15 @@ type goldenCase struct {
 }
 
 func goldenCases() (list []goldenCase) {
-	for _, how := range []Compression{None, S2, Zstd} {
+	for _, how := range []Compression{NoCompression, S2, Zstd} {
 		events := 200
-		if how == None {
+		if how == NoCompression {
 			events = 2000 // more than a group in one block
 		}
 		list = append(list,
 			goldenCase{"columns-" + how.String(), goldenColumns(), how, events, true},
 			goldenCase{"fixed-" + how.String(), goldenFixed(), how, 90, false},
-			goldenCase{"json-" + how.String(), JSON[goldenEvent](), how, 90, how == None},
+			goldenCase{"json-" + how.String(), JSON[goldenEvent](), how, 90, how == NoCompression},
 		)
 	}
 	return list
@@ -332,7 +332,7 @@ func (c goldenCase) rewrite(t *testing.T, place *shelf, ordinal uint64) {
 	if diff := cmp.Diff(m, back); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	if c.how == None && !bytes.Equal(blob, place.blobs[manifestName(DefaultName, ordinal)]) {
+	if c.how == NoCompression && !bytes.Equal(blob, place.blobs[manifestName(DefaultName, ordinal)]) {
 		t.Errorf("manifest %d is written otherwise today", ordinal)
 	}
 	most := 0
@@ -361,7 +361,7 @@ func (c goldenCase) rewrite(t *testing.T, place *shelf, ordinal uint64) {
 				t.Fatal(err)
 			}
 		}
-		if c.how == None && !bytes.Equal(again.finish(), was) {
+		if c.how == NoCompression && !bytes.Equal(again.finish(), was) {
 			t.Errorf("%s is written otherwise today", o.Name)
 		}
 		b.close()

@@ -49,7 +49,7 @@ func Host(ctx context.Context, saver Runner, work func(ctx context.Context) erro
 	return errors.Join(err, saver.Close(), last(running))
 }
 
-// last waits for Run, but not for ever: when Close has given up waiting for a store of blobs that hangs, Run waits for it
+// last waits for Run, but not for ever: when Close has given up waiting for a blob store that hangs, Run waits for it
 // still.
 func last(running <-chan error) error {
 	const grace = time.Second

@@ -127,7 +127,7 @@ func TestLengthsThatAreNotThere(t *testing.T) {
 
 // Writers pack frames so that readers believe them.
 func TestWritersAreBelieved(t *testing.T) {
-	for _, how := range []Compression{S2, Zstd, None} {
+	for _, how := range []Compression{S2, Zstd, NoCompression} {
 		for _, n := range []int{0, 1, 2, 3, 20, 100, 255, 256, 257, 1000, 1024, 1025, 70_000, freeRaw, freeRaw + 1, 2*freeRaw + 5} {
 			w := newBlobWriter(kindObject, how)
 			zeros, steps := make([]byte, n), make([]byte, n)
@@ -152,7 +152,7 @@ func TestWritersAreBelieved(t *testing.T) {
 			b.close()
 		}
 	}
-	w := newBlobWriter(kindObject, None)
+	w := newBlobWriter(kindObject, NoCompression)
 	if _, err := w.add(make([]byte, maxFrame+1)); !errors.Is(err, ErrOption) {
 		t.Errorf("a frame that is too long: %v, want ErrOption", err)
 	}
@@ -185,7 +185,7 @@ func example() *Manifest {
 
 func TestManifestRoundTrip(t *testing.T) {
 	m := example()
-	for _, how := range []Compression{S2, Zstd, None} {
+	for _, how := range []Compression{S2, Zstd, NoCompression} {
 		blob, err := m.encode(DefaultName, how)
 		if err != nil {
 			t.Fatal(err)
@@ -275,7 +275,7 @@ func TestManifestsThatCannotBe(t *testing.T) {
 	} {
 		m := example()
 		spoil(m)
-		blob, err := m.encode(DefaultName, None)
+		blob, err := m.encode(DefaultName, NoCompression)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// A grip is the hold on a place: the lease of the store of blobs, if there is one.
+// A grip is the hold on a place: the lease of the blob store, if there is one.
 type grip struct {
 	blobs sinks.BlobStore
 	owner string
@@ -95,7 +95,7 @@ func (g *grip) close() error {
 	return g.lease.Close()
 }
 
-// handles are the stores of blobs whose lease is in use through this package. A handle has one lease: who gives it up
+// handles are the blob stores whose lease is in use through this package. A handle has one lease: who gives it up
 // gives it up for everybody who uses the handle, and nobody else would notice.
 var handles = struct {
 	mu    sync.Mutex
@@ -116,7 +116,7 @@ func use(blobs sinks.BlobStore, shared bool) error {
 	case n >= 0 && shared:
 		handles.users[blobs] = n + 1
 	default:
-		return fmt.Errorf("%w: this process uses this very store of blobs for a Saver, Prune or Copy already; "+
+		return fmt.Errorf("%w: this process uses this very blob store for a Saver, Prune or Copy already; "+
 			"open another one, or give all of them one lease by Options.Lease", sinks.ErrLeased)
 	}
 	return nil

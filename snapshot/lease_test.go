@@ -93,7 +93,7 @@ func TestLeaseTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		o := manual()
-		o.Manual, o.MinEvents = false, 5
+		o.Manual, o.EveryEvents = false, 5
 		blobs := p.handle(t)
 		s := open(t, blobs, one(), o)
 		fill(t, s.Store(), 0, 3)
@@ -133,7 +133,7 @@ func (h hookedStore) Put(ctx context.Context, name string, size int64, r io.Read
 	return h.plainStore.Put(ctx, name, size, r)
 }
 
-// TestLeaseLostWhileObjectsAreWritten: the lease is looked at again right before the manifest, whatever the store of blobs
+// TestLeaseLostWhileObjectsAreWritten: the lease is looked at again right before the manifest, whatever the blob store
 // would refuse by itself.
 func TestLeaseLostWhileObjectsAreWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,6 +24,17 @@ func checkName(name string) error {
 	return sinks.CheckBlobName(name)
 }
 
+// nameOr returns the name, or DefaultName.
+func nameOr(name string) (string, error) {
+	if name == "" {
+		name = DefaultName
+	}
+	if checkName(name) != nil {
+		return name, fmt.Errorf("%w: name %q", ErrOption, name)
+	}
+	return name, nil
+}
+
 func manifestPrefix(name string) string { return name + "/manifests/" }
 func objectPrefix(name string) string   { return name + "/objects/" }
 func openedPrefix(name string) string   { return name + "/opened/" }

@@ -14,7 +14,7 @@ import (
 const (
 	DefaultName          = "store"
 	DefaultInterval      = 5 * time.Minute
-	DefaultMinEvents     = 100_000
+	DefaultEveryEvents   = 100_000
 	DefaultKeep          = 3
 	DefaultMaxConcurrent = 2
 	DefaultMaxAttempts   = 5
@@ -33,19 +33,19 @@ type Options[E any] struct {
 	// at 20 times a second, more rarely if there are very many partitions. 0 is off. If both are 0, both have their
 	// defaults. Manual turns both off: there are snapshots by Save and at the end only. Nothing is written if nothing has
 	// changed.
-	Interval  time.Duration
-	MinEvents int
-	Manual    bool
+	Interval    time.Duration
+	EveryEvents int
+	Manual      bool
 
 	Keep          int           // snapshots that are kept; 0 means DefaultKeep
 	MaxConcurrent int           // objects encoded and written at once; 0 means DefaultMaxConcurrent
-	MaxPending    int           // partitions that one snapshot takes on; others wait for the next one, are counted, and then come first. 0: all
+	MaxPartitions int           // partitions that one snapshot takes on; others wait for the next one, are counted, and then come first. 0: all
 	MaxAttempts   int           // tries of each step of a snapshot; 0 means DefaultMaxAttempts
 	Backoff       Backoff       // pauses between them, and behind a snapshot that failed
 	NoFinal       bool          // take no snapshot at the end; then Close says nothing of events at risk
 	FinalTimeout  time.Duration // limit of Close; 0 means DefaultFinalTimeout
 
-	// A Saver holds the lease of its place, if the store of blobs has leases, or the one that is given here, which
+	// A Saver holds the lease of its place, if the blob store has leases, or the one that is given here, which
 	// several Savers of one place may share, each under a Name of its own, and the caller closes behind them. NoLease does
 	// without; then two Savers of one Name notice each other (ErrConflict), but are not kept apart.
 	Lease   *sinks.Lease
@@ -95,8 +95,8 @@ func (o *Options[E]) setDefaults() {
 	if o.Codec == nil {
 		o.Codec = JSON[E]()
 	}
-	if o.Interval == 0 && o.MinEvents == 0 && !o.Manual {
-		o.Interval, o.MinEvents = DefaultInterval, DefaultMinEvents
+	if o.Interval == 0 && o.EveryEvents == 0 && !o.Manual {
+		o.Interval, o.EveryEvents = DefaultInterval, DefaultEveryEvents
 	}
 	for _, d := range []struct {
 		value    *int
@@ -125,13 +125,13 @@ func (o *Options[E]) setDefaults() {
 func (o *Options[E]) validate() error {
 	var p problems
 	p.add(checkName(o.Name) != nil, "Name", "%q is no segment of a blob's name", o.Name)
-	p.add(o.Compression < S2 || o.Compression > None, "Compression", "%v", o.Compression)
+	p.add(o.Compression < S2 || o.Compression > NoCompression, "Compression", "%v", o.Compression)
 	p.add(o.Interval < 0, "Interval", "%v is negative", o.Interval)
-	p.add(o.MinEvents < 0, "MinEvents", "%d is negative", o.MinEvents)
-	p.add(o.Manual && (o.Interval > 0 || o.MinEvents > 0), "Manual", "excludes Interval and MinEvents")
+	p.add(o.EveryEvents < 0, "EveryEvents", "%d is negative", o.EveryEvents)
+	p.add(o.Manual && (o.Interval > 0 || o.EveryEvents > 0), "Manual", "excludes Interval and EveryEvents")
 	p.add(o.Keep < 0, "Keep", "%d is negative", o.Keep)
 	p.add(o.MaxConcurrent < 0, "MaxConcurrent", "%d is negative", o.MaxConcurrent)
-	p.add(o.MaxPending < 0, "MaxPending", "%d is negative", o.MaxPending)
+	p.add(o.MaxPartitions < 0, "MaxPartitions", "%d is negative", o.MaxPartitions)
 	p.add(o.MaxAttempts < 0, "MaxAttempts", "%d is negative", o.MaxAttempts)
 	p.add(o.FinalTimeout < 0, "FinalTimeout", "%v is negative", o.FinalTimeout)
 	p.add(o.NoLease && o.Lease != nil, "NoLease", "excludes Lease")

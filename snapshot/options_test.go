@@ -24,11 +24,11 @@ func TestParity54_BadOptions(t *testing.T) {
 		"Name: \"with space\"": {Name: "with space"},
 		"Compression":          {Compression: 7},
 		"Interval":             {Interval: -1},
-		"MinEvents":            {MinEvents: -1},
+		"EveryEvents":          {EveryEvents: -1},
 		"Manual":               {Manual: true, Interval: 1},
 		"Keep":                 {Keep: -1},
 		"MaxConcurrent":        {MaxConcurrent: -1},
-		"MaxPending":           {MaxPending: -1},
+		"MaxPartitions":        {MaxPartitions: -1},
 		"MaxAttempts":          {MaxAttempts: -1},
 		"FinalTimeout":         {FinalTimeout: -1},
 		"Backoff.Base":         {Backoff: Backoff{Base: -1}},
@@ -80,13 +80,13 @@ func (nameless) Name() string { return "" }
 func TestParity54_Defaults(t *testing.T) {
 	o := Options[trade]{}
 	o.setDefaults()
-	if o.Name != "store" || o.Codec.Name() != "json" || o.Interval != 5*time.Minute || o.MinEvents != 100_000 || o.Keep != 3 ||
-		o.MaxConcurrent != 2 || o.MaxPending != 0 || o.MaxAttempts != 5 || o.FinalTimeout != 5*time.Second || o.NoFinal ||
+	if o.Name != "store" || o.Codec.Name() != "json" || o.Interval != 5*time.Minute || o.EveryEvents != 100_000 || o.Keep != 3 ||
+		o.MaxConcurrent != 2 || o.MaxPartitions != 0 || o.MaxAttempts != 5 || o.FinalTimeout != 5*time.Second || o.NoFinal ||
 		o.Backoff != (Backoff{100 * time.Millisecond, 2, 30 * time.Second}) {
 		t.Errorf("%+v", o)
 	}
 	must(t, o.validate())
-	one := Options[trade]{MinEvents: 5}
+	one := Options[trade]{EveryEvents: 5}
 	one.setDefaults()
 	same(t, "the other trigger stays off", one.Interval, 0)
 	var p place

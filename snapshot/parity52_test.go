@@ -17,7 +17,7 @@ func TestParity52_RoundTripPackedOrNot(t *testing.T) {
 	ctx := context.Background()
 	all := readings(2000)
 	for _, codec := range []Codec[reading]{JSON[reading](), readingFixed(), readingColumns()} {
-		for _, how := range []Compression{None, S2, Zstd} {
+		for _, how := range []Compression{NoCompression, S2, Zstd} {
 			place := &shelf{map[string][]byte{}}
 			o := Options[reading]{Codec: codec, Compression: how, Manual: true, NoLease: true}
 			store := core.Options[reading]{Capacity: 4000}
@@ -33,7 +33,7 @@ func TestParity52_RoundTripPackedOrNot(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			for _, o.Compression = range []Compression{None, S2, Zstd} {
+			for _, o.Compression = range []Compression{NoCompression, S2, Zstd} {
 				if got, err := loadAll(t, place, store, o); err != nil || !slices.Equal(got, all) {
 					t.Errorf("%s written with %v, read with %v: %d events, %v", codec.Name(), how, o.Compression, len(got), err)
 				}
@@ -44,7 +44,7 @@ func TestParity52_RoundTripPackedOrNot(t *testing.T) {
 
 // Counts, sequences and times out of range, truncation, and failures to read are errors of their kind.
 func TestParity52_MalformedInputIsATypedError(t *testing.T) {
-	x := newSpecimen(t, 300, None)
+	x := newSpecimen(t, 300, NoCompression)
 	m, err := readManifest(context.Background(), x.shelf, DefaultName, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestParity52_MalformedInputIsATypedError(t *testing.T) {
 		bad.Partitions = slices.Clone(m.Partitions)
 		bad.Partitions[0].Blocks = slices.Clone(m.Partitions[0].Blocks)
 		spoil(&bad)
-		blob, err := bad.encode(DefaultName, None)
+		blob, err := bad.encode(DefaultName, NoCompression)
 		if err != nil {
 			t.Fatal(err)
 		}

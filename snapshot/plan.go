@@ -15,7 +15,7 @@ type plan struct {
 	names      []string // of the dictionary, the last ones: those that are written
 	version    uint64   // of the dictionary
 	spans      []span
-	postponed  int    // partitions with new events that MaxPending leaves for later
+	postponed  int    // partitions with new events that MaxPartitions leaves for later
 	events     uint64 // to be written that no snapshot has
 }
 

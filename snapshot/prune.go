@@ -20,21 +20,25 @@ type Pruned struct {
 	Doubtful  int // of them that cannot be read or lack an object: as long as there is one, no object is removed
 }
 
-// Prune removes all but the newest keep snapshots of a name, and the objects that none of those left needs. Only those count
+// Prune removes all but the newest keep snapshots of a name ("" is DefaultName), and the objects that none of those left needs. Only those count
 // whose manifest can be read and whose objects are there and have the size that they should; what is in them is not read, that
 // is what Verify does. Others stay until there are keep newer ones that count. It removes nothing that it did not write, and no
 // object as long as there is doubt about any snapshot that stays. keep 0 removes no snapshot. It takes the lease of the place,
 // so it is refused while a Saver holds it.
 func Prune(ctx context.Context, blobs sinks.BlobStore, name string, keep int) (Pruned, error) {
-	if checkName(name) != nil || keep < 0 {
-		return Pruned{}, wrap("prune", "", fmt.Errorf("%w: name %q, keep %d", ErrOption, name, keep))
+	name, err := nameOr(name)
+	if keep < 0 {
+		err = errors.Join(err, fmt.Errorf("%w: keep %d", ErrOption, keep))
+	}
+	if err != nil {
+		return Pruned{}, wrap("prune", "", err)
 	}
 	grip, err := acquire(ctx, blobs, "prune")
 	if err != nil {
 		return Pruned{}, wrap("prune", "", err)
 	}
 	p := pruner{blobs: blobs, name: name, keep: keep, known: map[uint64][]Object{}}
-	err = errors.Join(p.run(ctx), grip.close())
+	err = also(p.run(ctx), grip.close())
 	return p.done, wrap("prune", "", err)
 }
 
@@ -58,7 +62,7 @@ func (s *Saver[E]) prune(ctx context.Context, whole func()) bool {
 	s.figures.note(func(t *Stats) {
 		t.Pruned += uint64(p.done.Snapshots)
 		if err != nil {
-			t.PruneErrs++
+			t.PruneFailures++
 		}
 	})
 	if err != nil {

@@ -168,14 +168,14 @@ func TestFailedPruningHarmsNobody(t *testing.T) {
 		fill(t, s.Store(), n, n+1)
 		save(t, s)
 	}
-	if x := s.Stats(); x.Snapshots != 4 || x.PruneErrs != 3 || x.Pruned != 0 || x.LastError != nil || x.Failures != 0 {
+	if x := s.Stats(); x.Snapshots != 4 || x.PruneFailures != 3 || x.Pruned != 0 || x.LastError != nil || x.Failures != 0 {
 		t.Errorf("%+v", x)
 	}
 	plan.Clear()
 	fill(t, s.Store(), 4, 5)
 	save(t, s)
 	same(t, "snapshots", p.ordinals(t), []uint64{5})
-	if x := s.Stats(); x.PruneErrs != 3 || x.Pruned != 4 {
+	if x := s.Stats(); x.PruneFailures != 3 || x.Pruned != 4 {
 		t.Errorf("%+v", x)
 	}
 }
@@ -235,7 +235,7 @@ func TestVerifyComparesManifests(t *testing.T) {
 	p := growingPlace(t)
 	m := p.manifests(t, DefaultName)[1]
 	m.Objects[0].Bytes++
-	blob, err := m.encode(DefaultName, None)
+	blob, err := m.encode(DefaultName, NoCompression)
 	must(t, err)
 	p.alter(t, manifestName(DefaultName, 2), func([]byte) []byte { return blob })
 	v, err := Verify(t.Context(), p.handle(t), DefaultName, nil)

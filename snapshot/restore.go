@@ -12,7 +12,7 @@ import (
 )
 
 // Load restores a store without becoming its Saver: for looking at a snapshot, or for a copy of the store. It takes no
-// lease and writes nothing; the store has a new epoch and belongs to the caller. Options that concern saving are ignored.
+// lease and writes nothing; the store has a new epoch and belongs to the caller. Options that concern saving are checked and not used.
 func Load[E any](ctx context.Context, blobs sinks.BlobStore, store core.Options[E], o Options[E]) (*core.Store[E], Report, error) {
 	o.setDefaults()
 	if err := errors.Join(o.validate(), checkStoreOptions(&store)); err != nil {
@@ -303,7 +303,7 @@ func (r *restorer[E]) mayGoOn(ctx context.Context, m *Manifest) (bool, error) {
 // mark notes that a final snapshot was opened. It is ErrConflict if somebody else has done so.
 func (r *restorer[E]) mark(ctx context.Context, m *Manifest) error {
 	name := openedName(r.o.Name, m.Ordinal)
-	w := newBlobWriter(kindObject, None)
+	w := newBlobWriter(kindObject, NoCompression)
 	if _, err := w.add(appendText(objectHead(name, m.Epoch, m.Codec, m.Schema), r.writer)); err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (s *Saver[E]) prepare(c *cuts[E], stop <-chan struct{}, last, final bool) (
 	p := planner{base: s.base, keys: s.keys, savedAt: s.figures.savedUnder}
 	p.block = func(partition int, first, n uint64) uint64 { return s.blockEvents(c, partition, first, n) }
 	if !last {
-		p.limit = s.o.MaxPending
+		p.limit = s.o.MaxPartitions
 	}
 	plan := makePlan(p, c, s.store)
 	m := &Manifest{

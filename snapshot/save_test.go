@@ -13,7 +13,7 @@ import (
 	"github.com/ephemera-go/ephemera/sinks/faultstore"
 )
 
-// TestSaveFailsAtEveryCall lets the k-th call to the store of blobs go wrong, for every k, in each way that there is: once,
+// TestSaveFailsAtEveryCall lets the k-th call to the blob store go wrong, for every k, in each way that there is: once,
 // from then on, or with the answer lost. Whatever happened, the next snapshot is whole and holds everything, takes nothing
 // over from the attempt that failed, and what that has left behind is swept.
 func TestSaveFailsAtEveryCall(t *testing.T) {
@@ -224,7 +224,7 @@ func TestVanishedObject(t *testing.T) {
 			save(t, s)
 			crash(t, s)
 		}
-		if x := s.Stats(); x.PruneErrs != 2 || x.Failures != 1 || x.Snapshots != 2 || x.AtRisk != 0 || x.LastError != nil || x.Ordinal != 3 {
+		if x := s.Stats(); x.PruneFailures != 2 || x.Failures != 1 || x.Snapshots != 2 || x.AtRisk != 0 || x.LastError != nil || x.Ordinal != 3 {
 			t.Errorf("%+v", x)
 		}
 		again := open(t, p.handle(t), one(), manual())

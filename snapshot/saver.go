@@ -52,12 +52,12 @@ type Saver[E any] struct {
 }
 
 // Open restores a store from blobs, or makes an empty one if there is no snapshot, and returns what will save it. It owns
-// the store: closing the Saver closes it. The caller closes blobs, after the Saver. o.Epoch, StartAt, KeyNames and
+// the store: closing the Saver closes it. The caller closes blobs, after the Saver. Epoch, StartAt, KeyNames and
 // Restore of the store's options come from the snapshot and must not be set; with lanes, so does their number. Capacity
 // and the other limits of the partitions that the store's options make are those of the options.
 //
-// Errors: ErrOption; sinks.ErrLeased while another Saver holds the place; ErrNoValid; ErrSchema; ErrPartitions; ErrTooNew;
-// and those of the store of blobs.
+// Errors: ErrOption; sinks.ErrLeased while another Saver holds the place; ErrNoValid, ErrSchema, ErrPartitions, ErrTooNew;
+// if Options.Restore asks for one snapshot, ErrNoSnapshot or ErrCorrupt; and those of the blob store.
 func Open[E any](ctx context.Context, blobs sinks.BlobStore, store core.Options[E], o Options[E]) (*Saver[E], error) {
 	o.setDefaults()
 	if err := errors.Join(o.validate(), checkStoreOptions(&store)); err != nil {
@@ -75,7 +75,7 @@ func Open[E any](ctx context.Context, blobs sinks.BlobStore, store core.Options[
 	s.turn <- struct{}{}
 	if err := s.restore(ctx, store); err != nil {
 		s.kill()
-		return nil, wrap("open", "", errors.Join(err, grip.close()))
+		return nil, wrap("open", "", also(err, grip.close()))
 	}
 	return s, nil
 }
@@ -95,7 +95,7 @@ func (s *Saver[E]) Store() *core.Store[E] { return s.store }
 // Report returns what Open restored.
 func (s *Saver[E]) Report() Report { return s.report }
 
-// Run takes snapshots as Interval and MinEvents say, until the context ends or Close is called, and returns nil. What goes
+// Run takes snapshots as Interval and EveryEvents say, until the context ends or Close is called, and returns nil. What goes
 // wrong is in Stats and in the log, and a snapshot is tried again after a pause of Backoff, which goes on growing; only
 // when another Saver has taken over the place does Run end with an error. With Manual it only waits.
 func (s *Saver[E]) Run(ctx context.Context) error {
@@ -103,7 +103,7 @@ func (s *Saver[E]) Run(ctx context.Context) error {
 		return nil // closed already
 	}
 	defer s.running.Done()
-	t := newTriggers(s.o.Interval, uint64(s.o.MinEvents), s.o.Backoff, s.o.MaxAttempts, s.atRisk)
+	t := newTriggers(s.o.Interval, uint64(s.o.EveryEvents), s.o.Backoff, s.o.MaxAttempts, s.atRisk)
 	for t.wait(ctx, s.quit) {
 		taken, err := s.attempt(ctx)
 		switch {
@@ -165,8 +165,8 @@ func (s *Saver[E]) enter() bool {
 }
 
 // Close closes the store, waits for a snapshot that is being taken, takes the final one, gives the lease up and returns
-// what went wrong: an *UnsavedError if the final snapshot does not hold everything. It takes at most FinalTimeout, even if
-// the store of blobs hangs; then calls that do not heed their contexts are left behind. Later calls return the same.
+// what went wrong: ErrUnsaved, with an *UnsavedError, if the final snapshot does not hold everything. It takes at most FinalTimeout, even if
+// the blob store hangs; then calls that do not heed their contexts are left behind. Later calls return the same.
 func (s *Saver[E]) Close() error { return s.Shutdown(context.Background()) }
 
 // Shutdown is Close that ends with the context too, or within a tenth of FinalTimeout after that.
@@ -182,7 +182,7 @@ func (s *Saver[E]) Shutdown(ctx context.Context) error {
 	return s.result
 }
 
-// shutdown does what is left to do, in a time that does not depend on the store of blobs: for nine tenths of it the work may
+// shutdown does what is left to do, in a time that does not depend on the blob store: for nine tenths of it the work may
 // go on, in the last one it may come to its end.
 func (s *Saver[E]) shutdown(ctx context.Context) error {
 	grace := s.o.FinalTimeout / 10
@@ -193,10 +193,7 @@ func (s *Saver[E]) shutdown(ctx context.Context) error {
 	go func() {
 		err := s.finish(ctx)
 		s.running.Wait()
-		if e := s.grip.close(); e != nil {
-			err = errors.Join(err, e)
-		}
-		ended <- err
+		ended <- also(err, s.grip.close())
 	}()
 	select {
 	case err := <-ended:
@@ -210,7 +207,7 @@ func (s *Saver[E]) shutdown(ctx context.Context) error {
 	case err := <-ended:
 		return err
 	case <-last.C:
-		return s.unsaved(fmt.Errorf("the store of blobs hangs: %w", ctx.Err()))
+		return s.unsaved(fmt.Errorf("the blob store hangs: %w", ctx.Err()))
 	}
 }
 

@@ -66,7 +66,7 @@ func TestModelOfSaver(t *testing.T) {
 			m.o.Codec, m.o.Keep = paddedTrades(), 2
 			m.o.MaxConcurrent = 1 + int(i%3)
 			if i%4 == 3 {
-				m.o.MaxPending = 2
+				m.o.MaxPartitions = 2
 			}
 			m.open()
 			m.last = m.now()
@@ -189,7 +189,7 @@ func (m *model) check(x *saved) {
 	if len(man.Partitions) != len(x.next) {
 		m.Fatalf("%d partitions in the manifest, %d in the store", len(man.Partitions), len(x.next))
 	}
-	if m.o.MaxPending == 0 && len(postponed) > 0 {
+	if m.o.MaxPartitions == 0 && len(postponed) > 0 {
 		m.Fatalf("postponed: %v", postponed)
 	}
 	x.content = slices.DeleteFunc(x.content, func(e entry) bool {

@@ -283,7 +283,7 @@ func balanced(t testing.TB, s *Saver[trade]) {
 func consistent(s *Saver[trade]) (risk uint64, err error) {
 	for _, p := range s.PartitionStats() {
 		limits, err := s.Store().Limits(p.Partition)
-		if err != nil || p.AtRisk != p.Head-p.Saved || p.AtRisk >= 1<<63 || p.Buffered > uint64(limits.Capacity) {
+		if err != nil || p.AtRisk != p.Next-p.Saved || p.AtRisk >= 1<<63 || p.Buffered > uint64(limits.Capacity) {
 			return 0, fmt.Errorf("%+v, capacity %d, error %w", p, limits.Capacity, err)
 		}
 		risk += p.AtRisk

@@ -7,38 +7,38 @@ import (
 
 // Stats is a picture of a Saver's counters since Open.
 type Stats struct {
-	Ordinal   uint64        // of the newest snapshot, also if it is an earlier Saver's; 0: none
-	TakenAt   time.Time     // of that snapshot
-	Age       time.Duration // since then, by the Saver's clock; 0 without a snapshot
-	AtRisk    uint64        // events appended since: what a crash now would lose
-	Snapshots uint64        // taken
-	Unchanged uint64        // not taken, for nothing had changed
-	Failures  uint64        // not taken, for an error
-	Retries   uint64        // of writing a blob
-	Postponed uint64        // partitions with new events that MaxPending left for the next snapshot, each time
-	Events    uint64        // written; those that were merged into larger blocks count each time
-	Objects   uint64        // written
-	Bytes     uint64        // written, manifests included
-	LastBytes uint64        // of the newest snapshot
-	Pruned    uint64        // snapshots removed
-	PruneErrs uint64        // failures to remove, which do no harm
-	LastError error         // of the last attempt to save; nil if it succeeded
+	Ordinal       uint64        // of the newest snapshot, also if it is an earlier Saver's; 0: none
+	TakenAt       time.Time     // of that snapshot
+	Age           time.Duration // since then, by the Saver's clock; 0 without a snapshot
+	AtRisk        uint64        // events appended since: what a crash now would lose
+	Snapshots     uint64        // taken
+	Unchanged     uint64        // not taken, for nothing had changed
+	Failures      uint64        // not taken, for an error
+	Retries       uint64        // of writing a blob
+	Postponed     uint64        // partitions with new events that MaxPartitions left for the next snapshot, each time
+	Events        uint64        // written; those that were merged into larger blocks count each time
+	Objects       uint64        // written
+	Bytes         uint64        // written, manifests included
+	LastBytes     uint64        // of the newest snapshot
+	Pruned        uint64        // snapshots removed
+	PruneFailures uint64        // failures to remove, which do no harm
+	LastError     error         // of the last attempt to save; nil if it succeeded
 }
 
 // PartitionStats is a picture of one partition.
 type PartitionStats struct {
 	Partition  int
 	Saved      uint64        // sequence behind the last event that is in a snapshot
-	Head       uint64        // sequence that the next event will get
+	Next       uint64        // sequence that the next event will get
 	Buffered   uint64        // events in the store
-	AtRisk     uint64        // Head − Saved
-	Since      uint64        // events between the last two snapshots that took the partition on
+	AtRisk     uint64        // Next − Saved
+	LastEvents uint64        // events between the last two snapshots that took the partition on
 	SavedAt    time.Time     // when the last of them was taken; zero: never
 	Age        time.Duration // since then
 	Attempts   int           // tries that the last snapshot took for its slowest blob
 	Successes  uint64        // snapshots that took the partition on
 	Failures   uint64        // snapshots that failed while it had new events
-	SavedUnder uint64        // ordinal of the last snapshot that took it on; 0: none
+	Ordinal    uint64        // ordinal of the last snapshot that took it on; 0: none
 }
 
 // figures are the counters behind Stats.
@@ -81,7 +81,7 @@ func (f *figures) savedUnder(partition int) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.partitions[partition]; p != nil {
-		return p.SavedUnder
+		return p.Ordinal
 	}
 	return 0
 }
@@ -138,11 +138,11 @@ func (s *Saver[E]) succeed(m *Manifest, w *writer[E], bytes uint64) {
 	for i := range m.Partitions {
 		x := &m.Partitions[i]
 		p := f.partition(x.Number, s.startOf(x.Number))
-		if !w.plan.taken[i] || p.Saved == x.Next && p.SavedUnder > 0 {
+		if !w.plan.taken[i] || p.Saved == x.Next && p.Ordinal > 0 {
 			continue
 		}
-		p.Since, p.Saved = x.Next-p.Saved, x.Next
-		p.SavedAt, p.SavedUnder, p.Attempts = m.TakenAt, m.Ordinal, w.tries
+		p.LastEvents, p.Saved = x.Next-p.Saved, x.Next
+		p.SavedAt, p.Ordinal, p.Attempts = m.TakenAt, m.Ordinal, w.tries
 		p.Successes++
 	}
 	for number := range f.partitions { // removed ones
@@ -240,8 +240,8 @@ func (s *Saver[E]) partitionStats(number int, buffered uint64, now time.Time) Pa
 	if p := s.figures.partitions[number]; p != nil {
 		x = p.PartitionStats
 	}
-	x.Partition, x.Head, x.Buffered = number, s.head(number), buffered
-	x.AtRisk = x.Head - x.Saved
+	x.Partition, x.Next, x.Buffered = number, s.head(number), buffered
+	x.AtRisk = x.Next - x.Saved
 	if !x.SavedAt.IsZero() {
 		x.Age = max(0, now.Sub(x.SavedAt))
 	}

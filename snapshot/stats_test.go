@@ -14,7 +14,7 @@ import (
 func TestParity57_FewAtATime(t *testing.T) {
 	var p place
 	o := manual()
-	o.MaxPending = 2
+	o.MaxPartitions = 2
 	store := core.Options[trade]{Partitions: 8, Capacity: 8 << 10, Time: tradeTime}
 	s := open(t, p.handle(t), store, o)
 	for i := range 8 {
@@ -27,7 +27,7 @@ func TestParity57_FewAtATime(t *testing.T) {
 		balanced(t, s)
 		for i, part := range s.PartitionStats() {
 			taken := i < 2*(round+1)
-			if (part.AtRisk == 0) != taken || (part.Successes == 1) != taken || (part.SavedUnder == uint64(i/2+1)) != taken || part.SavedAt.IsZero() == taken {
+			if (part.AtRisk == 0) != taken || (part.Successes == 1) != taken || (part.Ordinal == uint64(i/2+1)) != taken || part.SavedAt.IsZero() == taken {
 				t.Errorf("round %d: %+v", round, part)
 			}
 		}
@@ -45,7 +45,7 @@ func TestParity57_FewAtATime(t *testing.T) {
 		fillPartition(t, s.Store(), 2+round%6, 0, 1)
 		save(t, s)
 		for _, part := range s.PartitionStats() {
-			if part.AtRisk > 0 && s.Stats().Ordinal-part.SavedUnder > 8 {
+			if part.AtRisk > 0 && s.Stats().Ordinal-part.Ordinal > 8 {
 				t.Fatalf("round %d: %+v", round, part)
 			}
 		}
@@ -56,7 +56,7 @@ func TestParity57_FewAtATime(t *testing.T) {
 func TestDefectD26_FinalTakesAll(t *testing.T) {
 	var p place
 	o := manual()
-	o.MaxPending = 1
+	o.MaxPartitions = 1
 	store := core.Options[trade]{Partitions: 300, Capacity: 300 << 8, Time: tradeTime}
 	s := open(t, p.handle(t), store, o)
 	for i := range 300 {
@@ -73,12 +73,12 @@ func TestDefectD26_FinalTakesAll(t *testing.T) {
 	fails(t, err, ErrOption)
 }
 
-// TestPostponedAreMadeUpFor: Run goes on at once as long as MaxPending leaves events above MinEvents.
+// TestPostponedAreMadeUpFor: Run goes on at once as long as MaxPartitions leaves events above EveryEvents.
 func TestPostponedAreMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		o := manual()
-		o.Manual, o.MinEvents, o.MaxPending = false, 10, 1
+		o.Manual, o.EveryEvents, o.MaxPartitions = false, 10, 1
 		s := open(t, p.handle(t), core.Options[trade]{Partitions: 8, Capacity: 8 << 8}, o)
 		stop := running(t, s)
 		for i := range 8 {
@@ -180,7 +180,7 @@ func TestParity63_Stats(t *testing.T) {
 		for _, x := range s.PartitionStats() {
 			next, err := s.Store().Next(x.Partition)
 			must(t, err)
-			if x.Head != next || x.Saved > x.Head || x.Age < 0 || x.SavedAt.IsZero() != (x.Age == 0) {
+			if x.Next != next || x.Saved > x.Next || x.Age < 0 || x.SavedAt.IsZero() != (x.Age == 0) {
 				t.Errorf("step %d: %+v, next %d", i, x, next)
 			}
 		}
@@ -209,13 +209,13 @@ func TestStatsAreExact(t *testing.T) {
 		Ordinal: 1, TakenAt: noon, Age: time.Minute, AtRisk: 5, Snapshots: 1, Events: 30, Objects: 1, Bytes: bytes, LastBytes: bytes,
 	})
 	same(t, "partitions", s.PartitionStats(), []PartitionStats{
-		{Partition: 0, SavedAt: noon, Age: time.Minute, Attempts: 1, Successes: 1, SavedUnder: 1},
-		{Partition: 1, Saved: 30, Head: 35, Buffered: 35, AtRisk: 5, Since: 30, SavedAt: noon, Age: time.Minute, Attempts: 1, Successes: 1, SavedUnder: 1},
+		{Partition: 0, SavedAt: noon, Age: time.Minute, Attempts: 1, Successes: 1, Ordinal: 1},
+		{Partition: 1, Saved: 30, Next: 35, Buffered: 35, AtRisk: 5, LastEvents: 30, SavedAt: noon, Age: time.Minute, Attempts: 1, Successes: 1, Ordinal: 1},
 	})
 	clock.advance(time.Minute)
 	save(t, s)
 	same(t, "partition", s.PartitionStats()[1], PartitionStats{
-		Partition: 1, Saved: 35, Head: 35, Buffered: 35, Since: 5, SavedAt: noon.Add(2 * time.Minute), Attempts: 1, Successes: 2, SavedUnder: 2,
+		Partition: 1, Saved: 35, Next: 35, Buffered: 35, LastEvents: 5, SavedAt: noon.Add(2 * time.Minute), Attempts: 1, Successes: 2, Ordinal: 2,
 	})
 	same(t, "the other one", s.PartitionStats()[0].Successes, 1)
 }
@@ -239,7 +239,7 @@ func TestDefectD25_StatsCopyNothing(t *testing.T) {
 		t.Errorf("%v and %v allocations when empty, %v and %v with events", a, b, c, d)
 	}
 	same(t, "copied", s.Store().Stats().BytesCopied, copied)
-	if x := s.PartitionStats()[0]; x.Head != 1<<16 || x.AtRisk != 1<<16 {
+	if x := s.PartitionStats()[0]; x.Next != 1<<16 || x.AtRisk != 1<<16 {
 		t.Errorf("%+v", x)
 	}
 }
@@ -305,7 +305,7 @@ func TestParity66_IdleSaverChangesNoAppend(t *testing.T) {
 
 	var p place
 	so := manual()
-	so.Manual, so.Interval, so.MinEvents = false, time.Hour, 1<<30
+	so.Manual, so.Interval, so.EveryEvents = false, time.Hour, 1<<30
 	s := open(t, p.handle(t), o, so)
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(context.Background()) }()

@@ -116,7 +116,7 @@ func TestParity56_RetryAndRecover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		o := manual()
-		o.Manual, o.MinEvents, o.Backoff = false, 1, Backoff{Base: time.Second}
+		o.Manual, o.EveryEvents, o.Backoff = false, 1, Backoff{Base: time.Second}
 		blobs := &pauses{BlobStore: p.handle(t), fail: 3}
 		s := open(t, blobs, one(), o)
 		stop := running(t, s)
@@ -216,7 +216,7 @@ func TestDefectD11_TriggersThatAreOff(t *testing.T) {
 		"the defaults, not yet": {0, 0, false, ten, [2]uint64{0, 0}, [2]uint64{0, 0}},
 	} {
 		o := manual()
-		o.Manual, o.Interval, o.MinEvents = c.manual, c.interval, c.events
+		o.Manual, o.Interval, o.EveryEvents = c.manual, c.interval, c.events
 		x := saves(t, o, nothing, c.meanwhile)
 		if x.Snapshots < c.taken[0] || x.Snapshots > c.taken[1] || x.Unchanged < c.unchanged[0] || x.Unchanged > c.unchanged[1] {
 			t.Errorf("%s: %d taken, %d unchanged", what, x.Snapshots, x.Unchanged)
@@ -248,7 +248,7 @@ func TestStalledWriterStartsNoStorm(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	var p place
 	o := manual()
-	o.Manual, o.MinEvents = false, 1
+	o.Manual, o.EveryEvents = false, 1
 	s := open(t, p.handle(t), one(), o)
 	fill(t, s.Store(), 0, 1)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -302,12 +302,12 @@ func TestLooksAreCheap(t *testing.T) {
 	})
 }
 
-// TestClosedStoreIsAFailure: that the store of blobs is closed is not that the Saver is.
+// TestClosedStoreIsAFailure: that the blob store is closed is not that the Saver is.
 func TestClosedStoreIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p place
 		o := manual()
-		o.Manual, o.MinEvents, o.Backoff = false, 1, Backoff{}
+		o.Manual, o.EveryEvents, o.Backoff = false, 1, Backoff{}
 		s := open(t, p.handle(t), one(), o)
 		stop := running(t, s)
 		must(t, s.blobs.Close())

@@ -13,26 +13,27 @@ import (
 
 // Verified says what Verify found.
 type Verified struct {
-	Snapshots []VerifiedSnapshot // oldest first
-	Objects   int                // read
-	Bytes     int64              // read
-	Unused    []string           // objects that no snapshot names, such as those of one that did not come to its end
-	Foreign   []string           // blobs under the name that this package did not write
+	Snapshots []Info   // oldest first
+	Objects   int      // read
+	Bytes     int64    // read
+	Unused    []string // objects that no snapshot names, such as those of one that did not come to its end
+	Foreign   []string // blobs under the name that this package did not write
 }
 
-// VerifiedSnapshot is what Verify found about one snapshot.
-type VerifiedSnapshot struct {
+// Info is what List or Verify found about one snapshot.
+type Info struct {
 	Ordinal  uint64
 	Manifest *Manifest // nil if it cannot be read
-	Err      error     // nil: whole
+	Err      error     // nil: whole, as far as it was looked at: the manifest by List, everything by Verify
 }
 
-// Verify reads everything that the snapshots of a name consist of, without restoring it: every byte is compared with its
+// Verify reads everything that the snapshots of a name ("" is DefaultName) consist of, without restoring it: every byte is compared with its
 // checksum and every block with what the manifests say. It needs no codec. If anything is damaged it returns ErrCorrupt
 // beside the whole list. It takes no lease; a snapshot that is pruned meanwhile counts as absent, which is no error.
 func Verify(ctx context.Context, blobs sinks.BlobStore, name string, progress func(Progress)) (*Verified, error) {
-	if checkName(name) != nil {
-		return nil, wrap("verify", "", fmt.Errorf("%w: name %q", ErrOption, name))
+	name, err := nameOr(name)
+	if err != nil {
+		return nil, wrap("verify", "", err)
 	}
 	v := verifier{blobs: blobs, name: name, progress: progress, objects: map[string]*objectState{}}
 	if err := v.run(ctx); err != nil {
@@ -94,7 +95,7 @@ func (v *verifier) run(ctx context.Context) error {
 				}
 			}
 		}
-		v.found.Snapshots = append(v.found.Snapshots, VerifiedSnapshot{ordinal, m, err})
+		v.found.Snapshots = append(v.found.Snapshots, Info{ordinal, m, err})
 	}
 	if err := v.readAll(ctx); err != nil {
 		return err
@@ -112,7 +113,7 @@ func (v *verifier) run(ctx context.Context) error {
 
 // forgetPruned drops snapshots that lack an object because they were removed while they were read.
 func (v *verifier) forgetPruned(ctx context.Context) (err error) {
-	v.found.Snapshots = slices.DeleteFunc(v.found.Snapshots, func(s VerifiedSnapshot) bool {
+	v.found.Snapshots = slices.DeleteFunc(v.found.Snapshots, func(s Info) bool {
 		if err != nil || !errors.Is(s.Err, sinks.ErrNotFound) {
 			return false
 		}
@@ -255,16 +256,17 @@ func Names(ctx context.Context, blobs sinks.BlobStore) ([]string, error) {
 	}
 }
 
-// List returns the manifests of a name, oldest first. Those that are damaged or too new come with their error.
-func List(ctx context.Context, blobs sinks.BlobStore, name string) ([]VerifiedSnapshot, error) {
-	if checkName(name) != nil {
-		return nil, wrap("list", "", fmt.Errorf("%w: name %q", ErrOption, name))
+// List returns the manifests of a name ("" is DefaultName), oldest first. Those that are damaged or too new come with their error.
+func List(ctx context.Context, blobs sinks.BlobStore, name string) ([]Info, error) {
+	name, err := nameOr(name)
+	if err != nil {
+		return nil, wrap("list", "", err)
 	}
 	ordinals, _, err := listOrdinals(ctx, blobs, manifestPrefix(name))
 	if err != nil {
 		return nil, wrap("list", "", err)
 	}
-	var list []VerifiedSnapshot
+	var list []Info
 	for _, ordinal := range ordinals {
 		m, err := readManifest(ctx, blobs, name, ordinal)
 		switch {
@@ -273,7 +275,7 @@ func List(ctx context.Context, blobs sinks.BlobStore, name string) ([]VerifiedSn
 		case err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooNew):
 			return nil, wrap("list", "", err)
 		}
-		list = append(list, VerifiedSnapshot{ordinal, m, err})
+		list = append(list, Info{ordinal, m, err})
 	}
 	return list, nil
 }

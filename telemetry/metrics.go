@@ -81,7 +81,7 @@ func Snapshots[E any](meter metric.Meter, name string, s *snapshot.Saver[E]) (me
 		"unchanged":      {"{snapshot}", func() uint64 { return t.Unchanged }},
 		"failures":       {"{snapshot}", func() uint64 { return t.Failures }},
 		"pruned":         {"{snapshot}", func() uint64 { return t.Pruned }},
-		"prune.failures": {"{prune}", func() uint64 { return t.PruneErrs }},
+		"prune.failures": {"{prune}", func() uint64 { return t.PruneFailures }},
 		"retries":        {"{try}", func() uint64 { return t.Retries }},
 		"postponed":      {"{partition}", func() uint64 { return t.Postponed }},
 		"events":         {"{event}", func() uint64 { return t.Events }},

@@ -61,7 +61,7 @@ func saveAndRestart(ctx context.Context, p savingPlan, url string) (res savingRe
 
 func (s *saving) options() snapshot.Options[event] {
 	o := victimSaver()
-	o.Manual, o.MinEvents, o.Interval = false, s.MinEvents, 20*time.Millisecond
+	o.Manual, o.EveryEvents, o.Interval = false, s.MinEvents, 20*time.Millisecond
 	o.Keep, o.MaxConcurrent, o.MaxAttempts, o.Compression = s.Keep, s.MaxConcurrent, s.MaxAttempts, s.Compression
 	return o
 }
@@ -220,7 +220,7 @@ type killingPlan struct {
 }
 
 func (p *programme) snapshotKill(ctx context.Context, t *testing.T, _ uint64) (plan any, err error) {
-	c := killingPlan{p.drawDriver(), int(p.pickSize(20, 2))}
+	c := killingPlan{p.drawDriver(), int(p.pickSize(10, 2))}
 	if c.Driver == "mem" {
 		c.Driver = "file" // what a process has in memory does not survive it
 	}

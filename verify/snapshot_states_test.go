@@ -133,7 +133,7 @@ func (s *step) apply(blobs map[string][]byte) {
 	}
 }
 
-// space makes a store of blobs.
+// space makes a blob store.
 func (c crash) space(ctx context.Context) (*memstore.Space, error) {
 	space := new(memstore.Space)
 	b := space.OpenBlobs()

@@ -21,7 +21,7 @@ import (
 
 func init() { childJobs["streams"] = childStreams }
 
-// A streamServer is a log over HTTP whose snapshots go to a store of blobs.
+// A streamServer is a log over HTTP whose snapshots go to a blob store.
 type streamServer struct {
 	blobs sinks.BlobStore
 	saver *snapshot.Saver[streams.Record]

@@ -84,7 +84,7 @@ type listed struct {
 	Error   string     `json:"error,omitempty"`
 }
 
-func toListed(name string, s *snapshot.VerifiedSnapshot) listed {
+func toListed(name string, s *snapshot.Info) listed {
 	l := listed{Name: name, Ordinal: s.Ordinal}
 	if s.Err != nil {
 		l.Error = s.Err.Error()
@@ -218,7 +218,7 @@ type snapshotRestoreCmd struct {
 func (snapshotRestoreCmd) Help() string {
 	return `Makes an older snapshot the newest one: what it holds is restored and saved again under the next number. The server must not be
 running. Nothing that came later is deleted until newer snapshots push it out. Flags are those of serve that say where and what is
-kept; say them as serve is told them, because events beyond a limit are not restored.
+kept; say them as serve is told them, because events beyond a limit are left out of the new snapshot.
 
 Examples:
 

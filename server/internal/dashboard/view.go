@@ -55,14 +55,14 @@ type store struct {
 	Ledger    core.Ledger
 	Rate      float64
 	Saver     snapshot.Stats
-	Snapshots []snapshot.VerifiedSnapshot // newest first
+	Snapshots []snapshot.Info // newest first
 	ListError error
 }
 
 // A savedList is what was found when the counters of a saver were these.
 type savedList struct {
 	ordinal, pruned uint64
-	list            []snapshot.VerifiedSnapshot
+	list            []snapshot.Info
 }
 
 // view collects everything. With an error it is what could be collected.
@@ -144,7 +144,7 @@ func (d *Dashboard) store(ctx context.Context, name string, l core.Ledger, rate 
 }
 
 // snapshots lists what is kept, newest first. It asks the place again only when the saver has done something.
-func (d *Dashboard) snapshots(ctx context.Context, name string, now snapshot.Stats) ([]snapshot.VerifiedSnapshot, error) {
+func (d *Dashboard) snapshots(ctx context.Context, name string, now snapshot.Stats) ([]snapshot.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if known, ok := d.saved[name]; ok && known.ordinal == now.Ordinal && known.pruned == now.Pruned {

@@ -52,7 +52,7 @@ func (s *State) Save(ctx context.Context) error {
 }
 
 // Snapshots lists what is kept under StreamsName or MetricsName, oldest first, damaged ones with their error.
-func (s *State) Snapshots(ctx context.Context, name string) ([]snapshot.VerifiedSnapshot, error) {
+func (s *State) Snapshots(ctx context.Context, name string) ([]snapshot.Info, error) {
 	list, err := snapshot.List(ctx, s.blobs, name)
 	return list, wrap("list", name, err)
 }

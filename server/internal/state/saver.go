@@ -21,7 +21,7 @@ func openSaver[E any](
 		return nil, wrap("restore", name, err)
 	}
 	saver, err := snapshot.Open(ctx, s.blobs, store, snapshot.Options[E]{
-		Name: name, Codec: codec, Interval: s.o.SnapshotInterval, MinEvents: s.o.SnapshotEvents, Keep: s.o.Keep,
+		Name: name, Codec: codec, Interval: s.o.SnapshotInterval, EveryEvents: s.o.SnapshotEvents, Keep: s.o.Keep,
 		FinalTimeout: s.o.FinalTimeout, Restore: restore, Lease: lease, NoLease: lease == nil,
 		Progress: s.o.Progress, Logger: s.o.Logger,
 	})
