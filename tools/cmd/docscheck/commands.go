@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -167,7 +168,7 @@ func (c *checker) checkProgram(ctx context.Context, w where, dir string, args []
 			break
 		}
 	}
-	if len(args) == 0 {
+	if !c.programs.wanted[dir] || !slices.ContainsFunc(args, maybeCommand.MatchString) {
 		return nil
 	}
 	help, rest, err := c.programs.help(ctx, dir, args)

@@ -18,6 +18,7 @@ var good = map[string]string{
 	"core/core_test.go":      "//go:build never\n\npackage core\n\nfunc TestOrder() {}\n\nfunc FuzzOrder() {}\n\nfunc BenchmarkOrder() {}\n",
 	"core/cmd/plain/main.go": "package main\n\nimport \"flag\"\n\nfunc main() {\n\tflag.Bool(\"quick\", false, \"be quick\")\n\tflag.Parse()\n}\n",
 	"core/cmd/many/main.go":  "package main\n\nimport \"os\"\n\nfunc main() {\n" + many + "}\n",
+	"core/cmd/solo/main.go":  "package main\n\nimport \"os\"\n\nfunc main() {\n" + solo + "}\n",
 	"server/web/web.go":      "package web\n\nfunc counterOf(name string) string { return \"ephemera_\" + name }\n\nvar a = counterOf(\"a_total\")\nvar b = opts{Name: \"ephemera_b_seconds\"}\n",
 	"Makefile":               "BASE ?= HEAD\n\ntest: ## tests\n\techo $(ARGS)\n",
 	"README.md":              "# Tree\n\n[index](docs/README.md), [the other heading](#tree-1), <https://example.com/x>\n\n## Tree\n",
@@ -40,7 +41,15 @@ const many = `	if len(os.Args) > 2 {
 		println("usage: many [flags] go\n  -o, --deep=N  deep")
 		return
 	}
-	println("Usage: many\n\nCommands:\n  go         Go.\n  go back    Return.\n\nFlags:\n  --help")
+	println("Usage: many\n\nCommands:\n  go         Go.\n  go back    Return.\n\nFlags:\n  --help\n\nmany <command> --help")
+`
+
+// solo has one help for all of its commands, and takes whatever stands behind one for an argument.
+const solo = `	if len(os.Args) == 2 {
+		println("usage: solo go NAME\n  -deep  deep")
+		return
+	}
+	os.WriteFile("ran", nil, 0o600)
 `
 
 const goPage = `~~~go
@@ -88,6 +97,7 @@ cat <<END
 make nothing
 END
 many go back --deep=2 'make it so' >out.txt
+solo go somewhere -deep
 go get github.com/ephemera-go/ephemera/core@latest
 go install github.com/ephemera-go/ephemera/core/cmd/many@latest
 ~~~
@@ -124,8 +134,12 @@ func check(t *testing.T, root string) (int, string, string) {
 
 func TestGoodTree(t *testing.T) {
 	t.Parallel()
-	code, out, errs := check(t, write(t, good))
-	if code != 0 || out != "docscheck: 9 pages, 5 Go blocks, 11 commands: ok\n" {
+	root := write(t, good)
+	code, out, errs := check(t, root)
+	if _, err := os.Stat(filepath.Join(root, "out/docscheck/ran")); err == nil {
+		t.Error("a command was run that has no help of its own")
+	}
+	if code != 0 || out != "docscheck: 9 pages, 5 Go blocks, 12 commands: ok\n" {
 		t.Fatalf("exit %d:\n%s%s", code, out, errs)
 	}
 }
@@ -178,6 +192,7 @@ var mistakes = []mistake{
 	{"docs/sh.md", "~go get github.com/ephemera-go/ephemera/gone~", "there is no package github.com"},
 	{"docs/sh.md", "~go run ./core/cmd/plain -slow~", "plain has no flag -slow"},
 	{"docs/sh.md", "~plain -quick -- make nothing2~", "no target nothing2"},
+	{"docs/sh.md", "~solo go somewhere -shallow2~", "solo has no flag -shallow2"},
 	{"docs/sh.md", "~many stay --deep=1~", "many has no command stay"},
 	{"docs/sh.md", "~~~\nout/many go --shallow1\n~~~", "many has no flag --shallow1"},
 	{"docs/guarantees.md", "\n| promise | test |\n|---|---|\n| more | some day |", "a promise without a test"},

@@ -33,7 +33,9 @@ func (p *programs) dirOf(name string) (string, bool) {
 	return dir, ok
 }
 
-// want notes the program that a command calls.
+var maybeCommand = regexp.MustCompile(`^(?:-|[a-z]+$)`)
+
+// want notes the program that a command calls, if there is something to ask it about.
 func (p *programs) want(words []string) {
 	if p.wanted == nil {
 		p.wanted = map[string]bool{}
@@ -42,7 +44,7 @@ func (p *programs) want(words []string) {
 		if n > 0 && words[n-1] != "run" && words[n-1] != "--" {
 			continue
 		}
-		if dir, ok := p.dirOf(word); ok && len(words) > n+1 {
+		if dir, ok := p.dirOf(word); ok && slices.ContainsFunc(words[n+1:], maybeCommand.MatchString) {
 			p.wanted[dir] = true
 		}
 	}
@@ -72,7 +74,9 @@ func (p *programs) build(ctx context.Context) error {
 		top := p.ask(ctx, dir, nil)
 		p.allText += top
 		for _, command := range commandsIn(top, path.Base(dir)) {
-			p.allText += p.ask(ctx, dir, strings.Fields(command))
+			if explains(top, path.Base(dir)) {
+				p.allText += p.ask(ctx, dir, strings.Fields(command))
+			}
 		}
 	}
 	return nil
@@ -101,10 +105,18 @@ func (p *programs) help(ctx context.Context, dir string, args []string) (string,
 	}
 	for n := min(2, len(args)); n > 0; n-- {
 		if slices.Contains(commands, strings.Join(args[:n], " ")) {
+			if top := p.ask(ctx, dir, nil); !explains(top, path.Base(dir)) {
+				return top, args[n:], nil
+			}
 			return p.ask(ctx, dir, args[:n]), args[n:], nil
 		}
 	}
 	return "", nil, fmt.Errorf("%s has no command %s", path.Base(dir), args[0])
+}
+
+// explains tells whether each command has a help of its own. Others may take --help for an argument, and run.
+func explains(help, name string) bool {
+	return strings.Contains(help, name+" <command> --help") || strings.Contains(help, name+" help [")
 }
 
 var listed = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)  +\S`)
