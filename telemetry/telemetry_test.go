@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +113,45 @@ func check(t *testing.T, got, want map[string]any) {
 			t.Errorf("%s is %v, want %v", name, got[name], v)
 		}
 	}
+}
+
+// TestTwoReaders: an SDK calls back for each of its readers, at the same time. No reader sees a counter go back.
+func TestTwoReaders(t *testing.T) {
+	s, err := core.New(core.Options[int]{Capacity: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	m := &meter{}
+	if _, err := telemetry.Store(m, "orders", s); err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		readers.Go(func() {
+			last := int64(0)
+			for running := true; running; {
+				select {
+				case <-done:
+					running = false
+				default:
+				}
+				now := m.collect(t)["ephemera.store.discarded {event}"].(int64)
+				if now < last {
+					t.Errorf("discarded went from %d to %d", last, now)
+				}
+				last = now
+			}
+		})
+	}
+	for i := range 100_000 {
+		if _, err := s.Append(i); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	readers.Wait()
 }
 
 func TestStore(t *testing.T) {

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"strings"
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -80,9 +83,34 @@ var signalSeries = []series[window.Stats]{
 }
 
 // A collector reads the counters of a State when somebody asks.
-type collector struct{ state *state.State }
+type collector struct {
+	state *state.State
+	peaks peaks
+}
 
-func newCollector(s *state.State) *collector { return &collector{s} }
+func newCollector(s *state.State) *collector {
+	return &collector{state: s, peaks: peaks{seen: map[peak]float64{}}}
+}
+
+// peaks are the highest values of counters so far. A few events may move from one fate to another when they are settled, and
+// a counter that goes back counts as a restart; it stands still instead.
+type peaks struct {
+	mu   sync.Mutex
+	seen map[peak]float64
+}
+
+type peak struct {
+	desc  *prometheus.Desc
+	store string
+}
+
+func (p *peaks) raise(desc *prometheus.Desc, store string, v float64) float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := peak{desc, store}
+	p.seen[k] = max(p.seen[k], v)
+	return p.seen[k]
+}
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
@@ -100,16 +128,20 @@ func describe1[T any](out chan<- *prometheus.Desc, list []series[T]) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	events, metrics := c.state.Events, c.state.Metrics
-	collect(out, storeSeries, kept{events.Store().Ledger(), events.Store().Stats()}, state.StreamsName)
-	collect(out, storeSeries, kept{metrics.Store().Ledger(), metrics.Store().Stats()}, state.MetricsName)
-	collect(out, saverSeries, events.Stats(), state.StreamsName)
-	collect(out, saverSeries, metrics.Stats(), state.MetricsName)
-	collect(out, signalSeries, c.state.Signals.Stats())
+	collect(c, out, storeSeries, kept{events.Store().Ledger(), events.Store().Stats()}, state.StreamsName)
+	collect(c, out, storeSeries, kept{metrics.Store().Ledger(), metrics.Store().Stats()}, state.MetricsName)
+	collect(c, out, saverSeries, events.Stats(), state.StreamsName)
+	collect(c, out, saverSeries, metrics.Stats(), state.MetricsName)
+	collect(c, out, signalSeries, c.state.Signals.Stats())
 }
 
-func collect[T any](out chan<- prometheus.Metric, list []series[T], from T, labels ...string) {
+func collect[T any](c *collector, out chan<- prometheus.Metric, list []series[T], from T, labels ...string) {
 	for i := range list {
 		s := &list[i]
-		out <- prometheus.MustNewConstMetric(s.desc, s.kind, s.get(&from), labels...)
+		v := s.get(&from)
+		if s.kind == prometheus.CounterValue {
+			v = c.peaks.raise(s.desc, strings.Join(labels, ""), v)
+		}
+		out <- prometheus.MustNewConstMetric(s.desc, s.kind, v, labels...)
 	}
 }
