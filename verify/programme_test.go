@@ -26,7 +26,7 @@ type programme struct {
 	parts   []part
 	file    string // of the report, without .json and .md
 	say     func(format string, args ...any)
-	stepped func() // called after each cycle
+	stepped func(ctx context.Context) // called after each cycle; the context ends with an interrupt
 
 	rng    *rand.Rand // of the cycle
 	server string     // the program, once it is built
@@ -115,7 +115,7 @@ func (p *programme) run(ctx context.Context) (*report, error) {
 			return p.report, err
 		}
 		if p.stepped != nil {
-			p.stepped()
+			p.stepped(unlimited)
 		}
 	}
 	p.Interrupted = unlimited.Err() != nil

@@ -41,7 +41,7 @@ type report struct {
 	Snapshots      uint64 `json:"snapshots"`
 	FailedSaves    uint64 `json:"snapshots_failed"` // by faults
 	RestoredEvents uint64 `json:"events_restored"`
-	MaxAtRisk      uint64 `json:"max_events_at_risk"` // in no snapshot, at the moment before one was taken by hand
+	MaxAtRisk      uint64 `json:"max_events_at_risk"` // in no snapshot, when one was taken by hand, and at the ends of lives
 
 	Kills         int    `json:"kills"`
 	LostInCrashes uint64 `json:"events_lost_in_crashes"` // acknowledged, but in no snapshot yet: within the bound that was told

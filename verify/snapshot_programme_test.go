@@ -136,6 +136,7 @@ func (s *saving) load(ctx context.Context, saver *snapshot.Saver[event]) error {
 	for end := time.Now().Add(s.Life); err == nil && time.Now().Before(end); {
 		err = s.saveOnce(ctx, saver, &done)
 	}
+	s.res.MaxAtRisk = max(s.res.MaxAtRisk, saver.Stats().AtRisk)
 	cancel()
 	err = errors.Join(err, <-ended)
 	_ = saver.Store().Close() // which ends the writers
@@ -261,10 +262,11 @@ func TestSnapshotProgramme(t *testing.T) {
 			total.Snapshots += res.Snapshots
 			total.Failures += res.Failures
 			total.Retries += res.Retries
+			total.MaxAtRisk = max(total.MaxAtRisk, res.MaxAtRisk)
 		}
 	}
 	t.Logf("%+v", total)
-	if total.Restored == 0 || total.Snapshots == 0 || total.Failures == 0 || total.Retries == 0 {
+	if total.Restored == 0 || total.Snapshots == 0 || total.Failures == 0 || total.Retries == 0 || total.MaxAtRisk == 0 {
 		t.Errorf("the test proves nothing: %+v", total)
 	}
 }
