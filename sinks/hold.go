@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,12 +15,11 @@ type Lease struct {
 	ttl        time.Duration
 	generation uint64
 	stop       context.CancelFunc
-	done       chan struct{} // closed when the renewing goroutine has ended
-	lost       chan struct{}
-	cause      error // set before lost is closed
+	renewed    chan struct{} // closed when the renewing goroutine has ended
+	done       chan struct{}
+	cause      error // set before done is closed
 
 	once     sync.Once
-	closed   atomic.Bool
 	closeErr error
 }
 
@@ -40,7 +38,7 @@ func Hold(ctx context.Context, store io.Closer, c Claim) (*Lease, error) {
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &Lease{
 		store: store, ttl: c.TTL, generation: generation, stop: stop,
-		done: make(chan struct{}), lost: make(chan struct{}),
+		renewed: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.renew(renewing, begin)
 	return l, nil
@@ -49,21 +47,20 @@ func Hold(ctx context.Context, store io.Closer, c Claim) (*Lease, error) {
 // Generation returns the fencing generation: greater than that of every earlier holder.
 func (l *Lease) Generation() uint64 { return l.generation }
 
-// Lost is closed when the lease is gone: taken over, the store closed, or not renewed for a whole TTL, in which case
-// somebody may have taken over. The holder should stop writing; the store refuses writes once it was taken over.
-func (l *Lease) Lost() <-chan struct{} { return l.lost }
+// Done is closed when the lease is not held any more: given up by Close, taken over, the store closed, or not renewed for a
+// whole TTL, in which case somebody may have taken over. The holder should stop writing; the store refuses writes once it
+// was taken over. Err tells which.
+func (l *Lease) Done() <-chan struct{} { return l.done }
 
-// Err returns why the lease is not held any more: why it was lost, or ErrClosed after Close; nil as long as it is held.
+// Err returns nil until Done is closed, and then why: ErrClosed after Close or when the store was closed, ErrFenced when
+// somebody took over.
 func (l *Lease) Err() error {
 	select {
-	case <-l.lost:
+	case <-l.done:
 		return l.cause
 	default:
+		return nil
 	}
-	if l.closed.Load() {
-		return fmt.Errorf("sinks: lease given up: %w", ErrClosed)
-	}
-	return nil
 }
 
 // Close stops renewing and releases the lease. Giving up a lease that was lost, or that of a closed store, is no error.
@@ -71,9 +68,11 @@ func (l *Lease) Err() error {
 // the lease is over anyway.
 func (l *Lease) Close() error {
 	l.once.Do(func() {
-		l.closed.Store(true)
 		l.stop()
-		<-l.done
+		<-l.renewed
+		if l.Err() == nil {
+			l.end(fmt.Errorf("sinks: lease given up: %w", ErrClosed))
+		}
 		// The renewing context is over.
 		ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
 		defer cancel()
@@ -98,8 +97,8 @@ func bounded(ctx context.Context, call func() error) error {
 	}
 }
 
-func (l *Lease) renew(ctx context.Context, renewed time.Time) {
-	defer close(l.done)
+func (l *Lease) renew(ctx context.Context, last time.Time) {
+	defer close(l.renewed)
 	tick := time.NewTicker(l.ttl / 3)
 	defer tick.Stop()
 	var failure error // of the attempts since the last success, the one that says most
@@ -110,30 +109,30 @@ func (l *Lease) renew(ctx context.Context, renewed time.Time) {
 		case <-tick.C:
 		}
 		begin := time.Now()
-		attempt, cancel := context.WithDeadline(ctx, renewed.Add(l.ttl))
+		attempt, cancel := context.WithDeadline(ctx, last.Add(l.ttl))
 		err := bounded(attempt, func() error { return Renew(attempt, l.store) })
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			renewed, failure = begin, nil
+			last, failure = begin, nil
 			continue
 		case errors.Is(err, ErrFenced), errors.Is(err, ErrClosed), errors.Is(err, ErrInvalid):
-			l.lose(err)
+			l.end(err)
 			return
 		}
 		if failure == nil || !errors.Is(err, context.DeadlineExceeded) {
 			failure = err
 		}
-		if time.Since(renewed) >= l.ttl {
-			l.lose(fmt.Errorf("sinks: lease not renewed for %v: %w", l.ttl, failure))
+		if time.Since(last) >= l.ttl {
+			l.end(fmt.Errorf("sinks: lease not renewed for %v: %w", l.ttl, failure))
 			return
 		}
 	}
 }
 
-func (l *Lease) lose(cause error) {
+func (l *Lease) end(cause error) {
 	l.cause = cause
-	close(l.lost)
+	close(l.done)
 }

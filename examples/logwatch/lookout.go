@@ -167,7 +167,7 @@ func (l *lookout) watch(ctx context.Context, src source) error {
 	}
 	var lost <-chan struct{}
 	if l.lease != nil {
-		lost = l.lease.Lost()
+		lost = l.lease.Done()
 	}
 	status := time.NewTicker(statusEvery)
 	defer status.Stop()

@@ -22,8 +22,12 @@ func (s *State) Run(ctx context.Context) error {
 	for _, l := range s.leases {
 		go func() {
 			select {
-			case <-l.Lost():
-				ended <- l.Err()
+			case <-l.Done():
+				if err := l.Err(); !errors.Is(err, sinks.ErrClosed) { // which is Close
+					ended <- err
+					return
+				}
+				ended <- nil
 			case <-ctx.Done():
 				ended <- nil
 			}
