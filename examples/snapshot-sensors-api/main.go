@@ -21,12 +21,12 @@ back with them when it is started again.
 
 usage: snapshot-sensors-api [flags]
 
-  --listen ADDRESS  where to listen (default 127.0.0.1:5000; :5000 is everywhere)
-  --snapshots URL   where snapshots are kept (default file:./data/sensors-api); sqlite:./sensors.db, s3://..., postgres://... work too
-  --capacity N      events that are kept in memory, split evenly over 8 partitions (default 800000)
-  --interval D      from one snapshot to the next (default 10s)
-  --min-events N    events after which there is a snapshot at once (default 50000)
-  --every D         how often figures are printed (default 10s)
+  --listen ADDRESS       where to listen (default 127.0.0.1:5000; :5000 is everywhere)
+  --snapshots URL        where snapshots are kept (default file:./data/sensors-api); sqlite:./sensors.db, s3://..., postgres://... work too
+  --capacity N           events that are kept in memory, split evenly over 8 partitions (default 800000)
+  --snapshot-interval D  from one snapshot to the next (default 10s)
+  --snapshot-events N    events after which there is a snapshot at once (default 50000)
+  --every D              how often figures are printed (default 10s)
 
   POST /sensor        {"deviceId":"d1","temperature":21.5,"humidity":45,"timestampUtc":"2026-01-01T12:00:00Z"}: 201, two events;
                       without timestampUtc it is now
@@ -59,9 +59,9 @@ const (
 var errListen = errors.New("choose another address with --listen")
 
 type options struct {
-	listen, snapshots   string
-	capacity, minEvents int
-	interval, every     time.Duration
+	listen, snapshots        string
+	capacity, snapshotEvents int
+	interval, every          time.Duration
 }
 
 func parse(args []string) (o options, err error) {
@@ -70,8 +70,8 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:5000", "")
 	flags.StringVar(&o.snapshots, "snapshots", "file:./data/sensors-api", "")
 	flags.IntVar(&o.capacity, "capacity", 800_000, "")
-	flags.IntVar(&o.minEvents, "min-events", 50_000, "")
-	flags.DurationVar(&o.interval, "interval", 10*time.Second, "")
+	flags.IntVar(&o.snapshotEvents, "snapshot-events", 50_000, "")
+	flags.DurationVar(&o.interval, "snapshot-interval", 10*time.Second, "")
 	flags.DurationVar(&o.every, "every", 10*time.Second, "")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -81,10 +81,10 @@ func parse(args []string) (o options, err error) {
 		err = fmt.Errorf("%q is no flag", flags.Arg(0))
 	case o.capacity < partitions || o.capacity > 100_000_000:
 		err = fmt.Errorf("--capacity: want %d to 100000000", partitions)
-	case o.minEvents < 1:
-		err = errors.New("--min-events must be at least 1")
+	case o.snapshotEvents < 1:
+		err = errors.New("--snapshot-events must be at least 1")
 	case o.interval <= 0 || o.every <= 0:
-		err = errors.New("--interval and --every must be above 0, such as 10s")
+		err = errors.New("--snapshot-interval and --every must be above 0, such as 10s")
 	}
 	return o, err
 }

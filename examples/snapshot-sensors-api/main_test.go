@@ -262,7 +262,7 @@ func TestDefectD17_DevicesStayTogether(t *testing.T) {
 // TestEveryReplyIsKept: readings that were acknowledged while the program was being stopped are there when it comes back.
 func TestEveryReplyIsKept(t *testing.T) {
 	place := t.TempDir()
-	s := start(t, place, "--interval", "10ms")
+	s := start(t, place, "--snapshot-interval", "10ms")
 	var acknowledged atomic.Int64
 	hundred := make(chan struct{})
 	var senders sync.WaitGroup
@@ -291,7 +291,7 @@ func TestEveryReplyIsKept(t *testing.T) {
 var sampleLine = regexp.MustCompile(`^# HELP (\w+) \S.*\n# TYPE (\w+) (counter|gauge)\n(\w+) (\d\S*)\n`)
 
 func TestMetrics(t *testing.T) {
-	s := start(t, t.TempDir(), "--capacity", "8", "--interval", "5ms", "--every", "5ms")
+	s := start(t, t.TempDir(), "--capacity", "8", "--snapshot-interval", "5ms", "--every", "5ms")
 	for range 10 {
 		s.post("d1", 1, 2)
 	}
@@ -348,8 +348,8 @@ func TestWhatCannotBeUsed(t *testing.T) {
 		{exitUsage, "flag provided but not defined: -port", []string{"--port", "1"}},
 		{exitUsage, `"now" is no flag`, []string{"now"}},
 		{exitUsage, "--capacity: want 8", []string{"--capacity", "7"}},
-		{exitUsage, "--interval and --every", []string{"--every", "0s"}},
-		{exitUsage, "--min-events", []string{"--min-events", "0"}},
+		{exitUsage, "--snapshot-interval and --every", []string{"--every", "0s"}},
+		{exitUsage, "--snapshot-events", []string{"--snapshot-events", "0"}},
 	} {
 		if got := program.Run(t, tt.args...); got.Code != tt.code || !strings.Contains(got.Stderr, tt.want) || got.Stdout != "" {
 			t.Errorf("%q: %+v", tt.args, got)

@@ -53,7 +53,7 @@ func open(ctx context.Context, o options, blobs sinks.BlobStore) (*sensors, erro
 			snapshot.FloatColumn(func(s *Sample) *float64 { return &s.Value }),
 			snapshot.TimeColumn(func(s *Sample) *time.Time { return &s.At }),
 		),
-		Interval: o.interval, EveryEvents: o.minEvents, Owner: "snapshot-sensors-api",
+		Interval: o.interval, EveryEvents: o.snapshotEvents, Owner: "snapshot-sensors-api",
 	})
 	if err != nil {
 		return nil, err

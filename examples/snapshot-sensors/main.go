@@ -20,14 +20,14 @@ goes on where it was when it is started again.
 
 usage: snapshot-sensors [flags]
 
-  --snapshots URL  where snapshots are kept (default file:./data/sensors); sqlite:./sensors.db, s3://..., postgres://... work too
-  --rate N         readings a second, of two events each (default 2000)
-  --devices N      that send them (default 64)
-  --capacity N     events that are kept in memory, split evenly over 8 partitions (default 100000)
-  --interval D     from one snapshot to the next (default 5s)
-  --min-events N   events after which there is a snapshot at once (default 100000)
-  --every D        how often figures are printed (default 10s)
-  --for D          how long it runs (default 0: until an interrupt)
+  --snapshots URL        where snapshots are kept (default file:./data/sensors); sqlite:./sensors.db, s3://..., postgres://... work too
+  --rate N               readings a second, of two events each (default 2000)
+  --devices N            that send them (default 64)
+  --capacity N           events that are kept in memory, split evenly over 8 partitions (default 100000)
+  --snapshot-interval D  from one snapshot to the next (default 5s)
+  --snapshot-events N    events after which there is a snapshot at once (default 100000)
+  --every D              how often figures are printed (default 10s)
+  --for D                how long it runs (default 0: until an interrupt)
 
   snapshot-sensors --for 12s
   snapshot-sensors --for 12s           begins with what the first one had
@@ -52,9 +52,9 @@ const (
 )
 
 type options struct {
-	snapshots                          string
-	rate, devices, capacity, minEvents int
-	interval, every, length            time.Duration
+	snapshots                               string
+	rate, devices, capacity, snapshotEvents int
+	interval, every, length                 time.Duration
 }
 
 func parse(args []string) (o options, err error) {
@@ -64,8 +64,8 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.rate, "rate", 2000, "")
 	flags.IntVar(&o.devices, "devices", 64, "")
 	flags.IntVar(&o.capacity, "capacity", 100_000, "")
-	flags.IntVar(&o.minEvents, "min-events", 100_000, "")
-	flags.DurationVar(&o.interval, "interval", 5*time.Second, "")
+	flags.IntVar(&o.snapshotEvents, "snapshot-events", 100_000, "")
+	flags.DurationVar(&o.interval, "snapshot-interval", 5*time.Second, "")
 	flags.DurationVar(&o.every, "every", 10*time.Second, "")
 	flags.DurationVar(&o.length, "for", 0, "")
 	if err := flags.Parse(args); err != nil {
@@ -80,10 +80,10 @@ func parse(args []string) (o options, err error) {
 		err = errors.New("--devices: want 1 to 10000")
 	case o.capacity < partitions || o.capacity > 100_000_000:
 		err = fmt.Errorf("--capacity: want %d to 100000000", partitions)
-	case o.minEvents < 1:
-		err = errors.New("--min-events must be at least 1")
+	case o.snapshotEvents < 1:
+		err = errors.New("--snapshot-events must be at least 1")
 	case o.interval <= 0 || o.every <= 0 || o.length < 0:
-		err = errors.New("--interval and --every must be above 0, such as 5s; --for must not be negative")
+		err = errors.New("--snapshot-interval and --every must be above 0, such as 5s; --for must not be negative")
 	}
 	return o, err
 }

@@ -45,7 +45,7 @@ func sense(ctx context.Context, o options, out io.Writer) (err error) {
 			snapshot.FloatColumn(func(s *Sample) *float64 { return &s.Value }),
 			snapshot.TimeColumn(func(s *Sample) *time.Time { return &s.At }),
 		),
-		Interval: o.interval, EveryEvents: o.minEvents, Owner: "snapshot-sensors",
+		Interval: o.interval, EveryEvents: o.snapshotEvents, Owner: "snapshot-sensors",
 	})
 	if err != nil {
 		return err
