@@ -43,13 +43,20 @@ func appendAndRead(w io.Writer) error {
 
 	cut := orders.Cut() // a consistent view; writers go on
 	defer cut.Close()
-	amount := func(o *Order) float64 { return o.Amount }
 	last := cut.Last(5 * time.Second)
 	n, err := last.Count()
-	sum, err2 := core.Sum(last, amount)
-	top, err3 := core.Max(last.Where(func(o *Order) bool { return o.Customer == "ada" }), amount)
+	if err != nil {
+		return err
+	}
+	amount := func(o *Order) float64 { return o.Amount }
+	sum, err := core.Sum(last, amount)
+	if err != nil {
+		return err
+	}
+	ada := func(o *Order) bool { return o.Customer == "ada" }
+	top, err := core.Max(last.Where(ada), amount)
 	fmt.Fprintln(w, n, "orders,", sum, "in all, the largest of ada", top)
-	return errors.Join(err, err2, err3)
+	return err
 }
 
 func aggregate(w io.Writer) error {

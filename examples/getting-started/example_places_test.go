@@ -2,7 +2,6 @@ package gettingstarted
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,9 +29,15 @@ func raise(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	n, err := signals.Count("error:*", time.Minute)
-	recent, err2 := signals.Sense("order.*,error:*") // oldest first
+	if err != nil {
+		return err
+	}
+	recent, err := signals.Sense("order.*,error:*") // oldest first
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(w, n, "error,", len(recent), "signals, the first of", recent[0].Key)
-	return errors.Join(err, err2)
+	return nil
 }
 
 // restart keeps a store at a URL, twice.
@@ -87,9 +92,18 @@ func follow(ctx context.Context, url string, w io.Writer) error {
 		{ID: "o-17", Type: "order.placed", Data: []byte(`{"amount":12.5}`)},
 	}}
 	first, err := client.Append(ctx, order)
-	again, err2 := client.Append(ctx, order) // the same id: stored once
+	if err != nil {
+		return err
+	}
+	again, err := client.Append(ctx, order) // the same id: stored once
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(w, "version", first.Last, "duplicate", again.Duplicate)
-	page, err3 := client.Read(ctx, streams.Read{Stream: "orders/eu"})
+	page, err := client.Read(ctx, streams.Read{Stream: "orders/eu"})
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(w, len(page.Events), "event:", string(page.Events[0].Data))
-	return errors.Join(err, err2, err3)
+	return nil
 }
