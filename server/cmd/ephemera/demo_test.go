@@ -34,6 +34,10 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s: %d, no %s in %.500s", lines[i][1], got.status, part, got.body)
 		}
 	}
+	latency := regexp.MustCompile(`(?m)^ephemera_http_request_seconds_count\{method="POST",route="/streams/\{name\}"\} ([2-9]\d\d|\d{4,})$`)
+	if got := r.want(200, nil, "GET", "/metrics", "").body; !latency.MatchString(got) {
+		t.Error("the replay is not among the requests, so that the dashboard has no latency to show")
+	}
 	if code := r.stop(); code != 0 {
 		t.Fatalf("exit code %d: %s", code, r.err)
 	}
@@ -62,6 +66,11 @@ func TestDemo(t *testing.T) {
 	}
 	if code := r.stop(); code != 0 {
 		t.Fatalf("exit code %d: %s", code, r.err)
+	}
+	r = run(t, "demo", "--listen", "0.0.0.0:0", "--data", dir, "--rate", "1000", "--generate-token")
+	r.out.wait(t, `Ctrl-C`, r.over)
+	if code := r.stop(); code != 0 || strings.Contains(r.err.String(), "msg=request") {
+		t.Fatalf("with a token: exit code %d: %s", code, r.err)
 	}
 	if code, _, text := once(t, "demo", "--rate=0", "--data", dir); code != 2 || !strings.Contains(text, "--rate") {
 		t.Errorf("exit code %d: %s", code, text)

@@ -145,7 +145,8 @@ func TestBadInput(t *testing.T) {
 		"bad value":             {[]string{"--max-body", "much"}, 2, []string{"max-body"}},
 		"bad choice":            {[]string{"--restore", "oldest"}, 2, []string{"--restore"}},
 		"limits of nothing": {
-			[]string{"--max-in-flight=0", "--max-body=0", "--drain-timeout=0", "--metric-events=0", "--max-streams=-1"}, 2,
+			[]string{"--max-in-flight=0", "--max-body=0", "--drain-timeout=0", "--metric-events=0", "--max-streams=-1"},
+			2,
 			[]string{"MaxInFlight", "MaxBody", "DrainTimeout", "MetricEvents", "MaxStreams"},
 		},
 	} {

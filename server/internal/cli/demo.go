@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/http"
 
 	"github.com/ephemera-go/ephemera/server/internal/quakes"
 	"github.com/ephemera-go/ephemera/server/internal/serve"
-	"github.com/ephemera-go/ephemera/server/internal/state"
 )
 
 type demoCmd struct {
@@ -33,8 +33,8 @@ func (c *demoCmd) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	o.Work = func(ctx context.Context, s *state.State, url string) error {
-		p, err := quakes.NewPlayer(s)
+	o.Work = func(ctx context.Context, client *http.Client, url string) error {
+		p, err := quakes.NewPlayer(client)
 		if err != nil {
 			return err
 		}

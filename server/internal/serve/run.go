@@ -37,7 +37,7 @@ type Options struct {
 	Web   web.Options
 	State state.Options
 
-	Work    func(ctx context.Context, s *state.State, url string) error // beside serving, once ready; may be nil
+	Work    func(ctx context.Context, c *http.Client, url string) error // beside serving, once ready, as a client; may be nil
 	Signals <-chan os.Signal                                            // the first one stops it, the second one hurries it
 	Out     io.Writer                                                   // told people what happens
 	Logger  *slog.Logger
@@ -163,7 +163,8 @@ func (s *server) live(stop context.Context, served <-chan error) error {
 	beside.Go(func() { ended <- s.state.Run(running) })
 	if s.o.Work != nil {
 		beside.Go(func() {
-			if err := s.o.Work(running, s.state, s.url); err != nil && running.Err() == nil {
+			client := &http.Client{Transport: &inside{s.site, s.o.Web.Token}}
+			if err := s.o.Work(running, client, s.url); err != nil && running.Err() == nil {
 				ended <- err
 			}
 		})

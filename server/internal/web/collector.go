@@ -62,7 +62,7 @@ var saverSeries = []series[snapshot.Stats]{
 	counterOf("snapshot_failures_total", "Snapshots not taken, for an error.", func(s *snapshot.Stats) float64 { return float64(s.Failures) }),
 	counterOf("snapshot_retries_total", "Writes that were tried again.", func(s *snapshot.Stats) float64 { return float64(s.Retries) }),
 	counterOf("snapshot_bytes_total", "Bytes written.", func(s *snapshot.Stats) float64 { return float64(s.Bytes) }),
-	gaugeOf("snapshot_events_at_risk", "Events that are in no snapshot: what a crash now would lose.",
+	gaugeOf("snapshot_events_at_risk", "Events appended that no snapshot holds, those that have left memory included: what a crash now would lose at most.",
 		func(s *snapshot.Stats) float64 { return float64(s.AtRisk) }),
 	gaugeOf("snapshot_age_seconds", "Since the newest snapshot; 0 without one.", func(s *snapshot.Stats) float64 { return s.Age.Seconds() }),
 }

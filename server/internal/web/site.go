@@ -14,6 +14,9 @@ import (
 	"github.com/ephemera-go/ephemera/streams"
 )
 
+// Inside is the remote address of requests that this process sends to itself. They are logged at level debug only.
+const Inside = "this process"
+
 // A Site serves everything that the server shows. Its methods are safe for concurrent use.
 type Site struct {
 	o        Options
