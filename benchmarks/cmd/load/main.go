@@ -31,7 +31,7 @@ const usage = `usage: load [flags]
 
 Starts one server after the other as a process of its own on a free port of 127.0.0.1, appends single events of about
 100 bytes to a stream that keeps 10,000 of them, and reports latencies, processor time and memory. Run it from the root of
-the repository, on a machine that has nothing else to do: generator and server share its processors.
+the repository, on a Linux machine that has nothing else to do: generator and server share its processors.
 
   go run ./benchmarks/cmd/load                                all targets, three rounds: about 4 minutes
   go run ./benchmarks/cmd/load -targets ephemera -rounds 1    one of them
