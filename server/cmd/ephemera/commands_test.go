@@ -288,7 +288,7 @@ func TestUnknownOutcomeHasItsOwnCode(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 		}))
-		code, _, text := once(t, "append", "a", "1", "--expect=5", "--url="+s.URL, "--retry-timeout=1s")
+		code, _, text := once(t, "append", "a", "1", "--expect=5", "--url="+s.URL, "--retry-timeout=300ms")
 		s.Close()
 		if code != 10 || !strings.Contains(text, "outcome unknown") {
 			t.Errorf("lost, then %s: exit code %d: %s", name, code, text)
