@@ -122,8 +122,12 @@ func (s *Site) done(x *recorder, r *http.Request, route string, begin time.Time,
 	}
 	took := time.Since(begin)
 	s.figures.request(route, r.Method, x.code(), took, isFollowing(r))
-	if ctx := r.Context(); s.log.Enabled(ctx, slog.LevelInfo) {
-		s.log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+	level := slog.LevelInfo
+	if r.RemoteAddr == Inside {
+		level = slog.LevelDebug
+	}
+	if ctx := r.Context(); s.log.Enabled(ctx, level) {
+		s.log.LogAttrs(ctx, level, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", x.code()), slog.Int64("bytes", x.bytes), slog.Duration("took", took), slog.String("remote", r.RemoteAddr))
 	}
 }
