@@ -53,11 +53,11 @@ type keyEntry struct {
 const minKeyTable = 8
 
 // NewKeys makes a dictionary for up to limit names (at least 1) and interns
-// names in their order. It fails when one of them is listed twice, and with
-// ErrKeysFull when there are more than limit.
+// names in their order. It fails with ErrArgument when one of them is listed
+// twice, and with ErrKeysFull when there are more than limit.
 func NewKeys(limit int, names ...string) (*Keys, error) {
 	if limit < 1 || uint64(limit) > math.MaxUint32 {
-		return nil, fmt.Errorf("core: %d is no limit for keys", limit)
+		return nil, fmt.Errorf("%w: %d is no limit for keys", ErrArgument, limit)
 	}
 	if len(names) > limit {
 		return nil, fmt.Errorf("%w: %d names given, the limit is %d", ErrKeysFull, len(names), limit)
@@ -69,7 +69,7 @@ func NewKeys(limit int, names ...string) (*Keys, error) {
 	for i, name := range names {
 		hash := maphash.String(k.seed, name)
 		if e := t.find(hash, name); e != nil {
-			return nil, fmt.Errorf("core: key name %q is listed as %d and %d", name, e.id, i+1)
+			return nil, fmt.Errorf("%w: key name %q is listed as %d and %d", ErrArgument, name, e.id, i+1)
 		}
 		t.insert(&keyEntry{hash: hash, name: strings.Clone(name), id: KeyID(i + 1)})
 	}

@@ -29,10 +29,10 @@ var (
 	ErrUnknownOutcome = errors.New("outcome unknown")
 )
 
-// An Error says what failed where. Every error of a store is wrapped in exactly one.
+// An Error says what failed where. Every error of a store and of this package is wrapped in exactly one.
 type Error struct {
 	Op     string // "append", "put", …
-	Driver string // the scheme of the driver: "file", "sqlite", …
+	Driver string // the scheme of the driver: "file", "sqlite", …; or "sinks", if no driver was asked
 	Object string // a blob's name, "signals@17" for a batch whose first sequence is 17, "signals", or a URL without secrets
 	Err    error
 }
@@ -48,6 +48,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// self stands for the driver where none was asked.
+const self = "sinks"
 
 // wrap makes err an *Error unless a store beneath has done so.
 func wrap(driver, op, object string, err error) error {

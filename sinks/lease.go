@@ -30,9 +30,9 @@ func (c Claim) check() (Claim, error) {
 		c.TTL = DefaultTTL
 	}
 	if c.TTL < minTTL || c.TTL > MaxTTL {
-		return c, fmt.Errorf("%w: lease of %v; %v to %v are allowed", ErrInvalid, c.TTL, minTTL, MaxTTL)
+		return c, wrap(self, "lease", "", fmt.Errorf("%w: TTL %v; %v to %v are allowed", ErrInvalid, c.TTL, minTTL, MaxTTL))
 	}
-	return c, checkText("owner", c.Owner, maxOwner)
+	return c, wrap(self, "lease", "", checkText("owner", c.Owner, maxOwner))
 }
 
 // Leaser is a store that lets one writer at a time hold its destination. The blobs and the signals of one URL are two

@@ -86,7 +86,7 @@ func (m *Mux) find(ctx context.Context, rawURL string) (*url.URL, Opener, error)
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		// The error of url.Parse repeats the URL, secrets included.
-		return nil, nil, fmt.Errorf("sinks: open: %w: malformed URL", ErrInvalid)
+		return nil, nil, wrap(self, "open", "", fmt.Errorf("%w: malformed URL", ErrInvalid))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, wrap(u.Scheme, "open", redact(u), err)
@@ -95,7 +95,7 @@ func (m *Mux) find(ctx context.Context, rawURL string) (*url.URL, Opener, error)
 	o := m.openers[u.Scheme]
 	m.mu.RUnlock()
 	if o == nil {
-		return nil, nil, fmt.Errorf("sinks: open %s: %w", redact(u), m.unknown(u.Scheme))
+		return nil, nil, wrap(self, "open", redact(u), m.unknown(u.Scheme))
 	}
 	return u, o, nil
 }

@@ -59,7 +59,7 @@ func Prune(ctx context.Context, s SignalStore, before time.Time, keep uint64, at
 
 func checkPrune(atMost int) error {
 	if atMost < 1 {
-		return fmt.Errorf("%w: prune at most %d signals; at least 1", ErrInvalid, atMost)
+		return wrap(self, "prune", "", fmt.Errorf("%w: at most %d signals; at least 1", ErrInvalid, atMost))
 	}
 	return nil
 }
@@ -79,5 +79,5 @@ func Verify(ctx context.Context, store io.Closer) error {
 }
 
 func unsupported(op string) error {
-	return fmt.Errorf("%w: the driver cannot %s", errors.ErrUnsupported, op)
+	return wrap(self, op, "", fmt.Errorf("%w: the driver cannot", errors.ErrUnsupported))
 }

@@ -37,7 +37,7 @@ const (
 )
 
 var kinds = map[int]error{
-	codePerm:     sinks.ErrReadOnly,
+	codePerm:     sinks.ErrDenied,
 	codeBusy:     ErrLocked,
 	codeLocked:   ErrLocked,
 	codeReadOnly: sinks.ErrReadOnly,

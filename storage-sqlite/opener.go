@@ -79,8 +79,10 @@ func whyNot(path string, err error) error {
 		_ = f.Close()
 		_ = os.Remove(f.Name())
 		return err
-	case errors.Is(cause, fs.ErrPermission) || errors.Is(cause, syscall.EROFS) || errors.Is(err, syscall.EROFS):
+	case errors.Is(cause, syscall.EROFS) || errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w: the folder cannot be written: %w", sinks.ErrReadOnly, translate(err))
+	case errors.Is(cause, fs.ErrPermission):
+		return fmt.Errorf("%w: the folder cannot be written: %w", sinks.ErrDenied, translate(err))
 	}
 	return err
 }

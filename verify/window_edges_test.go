@@ -74,8 +74,8 @@ func TestFlushTellsOfDropsWhoeverLooked(t *testing.T) {
 		if look {
 			_ = w.Stats()
 		}
-		if err := w.Flush(t.Context()); !errors.Is(err, window.ErrOverloaded) {
-			t.Errorf("Flush, Stats asked before: %v: %v, want ErrOverloaded", look, err)
+		if err := w.Flush(t.Context()); !errors.Is(err, window.ErrDropped) {
+			t.Errorf("Flush, Stats asked before: %v: %v, want ErrDropped", look, err)
 		}
 	}
 }

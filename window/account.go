@@ -43,7 +43,7 @@ func (a *account) tellMissed() error {
 	if a.missed = 0; n == 0 {
 		return nil
 	}
-	return fmt.Errorf("window: flush: %d signals were given up: %w", n, ErrOverloaded)
+	return fmt.Errorf("%w: %d of them", ErrDropped, n)
 }
 
 // settle decides what became of signals that left, and lets expired ones at the start of the window go.

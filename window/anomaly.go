@@ -23,8 +23,8 @@ func (a Anomaly) Count() (int, error) {
 	if span == 0 {
 		span = 10 * time.Second
 	}
-	if span < 0 || threshold < 0 {
-		return 0, fmt.Errorf("%w: span %v, threshold %d", ErrOption, span, threshold)
+	if a.Window == nil || span < 0 || threshold < 0 {
+		return 0, fmt.Errorf("%w: window %v, span %v, threshold %d", ErrOption, a.Window != nil, span, threshold)
 	}
 	return a.Window.Count(a.Pattern, span)
 }

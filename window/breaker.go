@@ -35,8 +35,8 @@ func (b Breaker) ClosesIn() (time.Duration, error) {
 	if b.Threshold == 0 {
 		b.Threshold = 5
 	}
-	if b.Span < 0 || b.Threshold < 0 {
-		return 0, fmt.Errorf("%w: span %v, threshold %d", ErrOption, b.Span, b.Threshold)
+	if b.Window == nil || b.Span < 0 || b.Threshold < 0 {
+		return 0, fmt.Errorf("%w: window %v, span %v, threshold %d", ErrOption, b.Window != nil, b.Span, b.Threshold)
 	}
 	q := b.Window.Find(b.Failures).Within(b.Span)
 	if b.Key != "" {

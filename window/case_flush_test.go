@@ -172,11 +172,11 @@ func TestSignalCase22_DropsDuringAWrite(t *testing.T) {
 		}
 		store.outcome <- outcome
 		if outcome == nil {
-			outcome = ErrOverloaded // the rest of what the flush covers was given up
+			outcome = ErrDropped // the rest of what the flush covers was given up
 		}
 		wantError(t, "Flush", <-done, outcome)
 		// What was raised and given up during that write was not told yet; after that, all of it is.
-		wantError(t, "second Flush", w.Flush(context.Background()), ErrOverloaded)
+		wantError(t, "second Flush", w.Flush(context.Background()), ErrDropped)
 		flush(t, w)
 		s = balanced(t, w)
 		if n := uint64(len(rows(t, store))); s.Persisted != n || s.Pending != 0 || s.Dropped+n != 40 || s.Dropped != 30 && s.Dropped != 25 {
@@ -216,7 +216,7 @@ func TestSignalCase22_SlowStoreIsKeptBusy(t *testing.T) {
 		if n := plan.Calls("append"); n < 95 || n > 101 {
 			t.Errorf("%d writes in a second", n)
 		}
-		if err := w.Close(); err != nil && !errors.Is(err, ErrOverloaded) {
+		if err := w.Close(); err != nil && !errors.Is(err, ErrDropped) {
 			t.Error(err)
 		}
 		s := balanced(t, w)

@@ -299,7 +299,7 @@ func TestSignalCase46_EverythingAtOnce(t *testing.T) {
 		})
 		hammer(t, w)
 		plan.Clear()
-		if err := w.Close(); err != nil && (policy != DropOldest || !errors.Is(err, ErrOverloaded)) {
+		if err := w.Close(); err != nil && (policy != DropOldest || !errors.Is(err, ErrDropped)) {
 			t.Fatal(err)
 		}
 		s := balanced(t, w)

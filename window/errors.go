@@ -15,6 +15,8 @@ var (
 	ErrNamesFull = errors.New("window: too many names")
 	// ErrOverloaded: MaxPending signals wait for the store and the Overload policy refuses more. The signal was not raised.
 	ErrOverloaded = errors.New("window: too many signals wait for the store")
+	// ErrDropped: signals that were raised were given up before the store had them, as the Overload policy says.
+	ErrDropped = errors.New("window: signals were given up unwritten")
 	// ErrPattern: a pattern is too long, no valid UTF-8, or has nothing between its commas.
 	ErrPattern = errors.New("window: bad pattern")
 	// ErrNoStore: the operation needs Options.Store.

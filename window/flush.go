@@ -49,7 +49,7 @@ func startFlusher(w *Window, last uint64) *flusher {
 
 // Flush writes everything that was raised before the call. When it returns nil all of that is durable. Calls at the
 // same time share their writes. When the context ends first its error is returned, and the write goes on. Errors: that
-// of the store, with the signals still pending; ErrOverloaded, also beside that of the store, when a signal raised
+// of the store, with the signals still pending; ErrDropped, also beside that of the store, when a signal raised
 // before the call was given up unwritten and no earlier Flush has told so; ErrNoStore; ErrClosed. A store that holds
 // sequences which this window did not write has another writer: sinks.ErrConflict, before anything is written.
 func (w *Window) Flush(ctx context.Context) error {

@@ -265,7 +265,7 @@ func (m *model) round(what string, f func() error) {
 	if ok && m.resume != m.next {
 		m.t.Errorf("%s wrote up to %d of %d", what, m.resume, m.next)
 	}
-	if (err == nil) != (ok && m.untold == 0) || errors.Is(err, ErrOverloaded) != (m.untold > 0) {
+	if (err == nil) != (ok && m.untold == 0) || errors.Is(err, ErrDropped) != (m.untold > 0) {
 		m.t.Errorf("%s: %v, the model says %v with %d given up", what, err, ok, m.untold)
 	}
 	m.untold = 0

@@ -164,7 +164,7 @@ func (s *blobStore) Open(_ context.Context, name string) (io.ReadCloser, int64, 
 		return nil, 0, sinks.ErrNotFound
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, denied(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%w: no regular file", sinks.ErrForeign)
@@ -174,7 +174,7 @@ func (s *blobStore) Open(_ context.Context, name string) (io.ReadCloser, int64, 
 		return nil, 0, sinks.ErrNotFound
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, denied(err)
 	}
 	size, err := f.Size()
 	if err != nil {

@@ -209,10 +209,14 @@ func (f osFile) Size() (int64, error) {
 // Writes, and reads of signals, stay refused until it is opened anew: what is written would be where nobody finds it.
 var ErrReplaced = errors.New("the store's directory was removed or replaced")
 
-// denied says with a sentinel that the file system does not let us write.
+// denied says with a sentinel that the file system does not let us.
 func denied(err error) error {
-	if err != nil && (errors.Is(err, fs.ErrPermission) || readOnlyFS(err)) {
+	switch {
+	case err == nil:
+	case readOnlyFS(err):
 		return fmt.Errorf("%w: %w", sinks.ErrReadOnly, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", sinks.ErrDenied, err)
 	}
 	return err
 }
