@@ -47,7 +47,7 @@ func allParts() []part {
 		{"conservation", 4, (*programme).conserve},
 		{"linearizability", 2, (*programme).linearize},
 		{"soak", 2, (*programme).soak},
-		{"window", 3, (*programme).window},
+		{"window", 6, (*programme).window},
 		{"snapshot", 4, (*programme).snapshot},
 		{"snapshot-kill", 2, (*programme).snapshotKill},
 		{"streams", 3, (*programme).streams},

@@ -34,7 +34,8 @@ type report struct {
 
 	Signals      uint64 `json:"signals"`
 	Persisted    uint64 `json:"signals_persisted"`
-	GivenUp      uint64 `json:"signals_given_up"` // dropped or refused by overload, and counted
+	LeftPending  uint64 `json:"signals_left_pending"` // by runs that end without a last flush
+	GivenUp      uint64 `json:"signals_given_up"`     // dropped or refused by overload, and counted
 	Restored     uint64 `json:"signals_restored"`
 	FailedWrites uint64 `json:"signal_writes_failed"`
 

@@ -283,6 +283,7 @@ func (p *programme) window(ctx context.Context, _ *testing.T, seed uint64) (plan
 	res, err := raiseAndRestart(ctx, c)
 	p.Signals += res.Raised
 	p.Persisted += res.Persisted
+	p.LeftPending += res.Pending
 	p.GivenUp += res.Dropped + res.Refused
 	p.Restored += res.Restored
 	p.FailedWrites += res.Failures
