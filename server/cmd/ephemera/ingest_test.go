@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ephemera-go/ephemera/streams"
 )
 
 // TestIngestRealLogs: as many events as lines, and no line of an unknown form.
@@ -40,6 +42,51 @@ func TestIngestRealLogs(t *testing.T) {
 		var info struct{ Version, Events int }
 		if r.want(200, &info, "GET", "/streams/"+name+"?info=true", ""); info.Version != lines || info.Events != lines {
 			t.Errorf("%s: %+v, want %d", name, info, lines)
+		}
+	}
+}
+
+// TestIngestEveryFile: of every file of the sample data each line is an event, except those that are too long for one, which are
+// counted with --skip-bad and named without.
+func TestIngestEveryFile(t *testing.T) {
+	dir := os.Getenv("EPHEMERA_TESTDATA")
+	if dir == "" {
+		t.Skip("EPHEMERA_TESTDATA names no folder with sample data")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		t.Fatal(err)
+	}
+	r := serve(t, t.TempDir())
+	for _, entry := range entries {
+		name, file := entry.Name(), filepath.Join(dir, entry.Name())
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, long := 0, 0
+		for line := range bytes.Lines(text) { // as wc -l counts, and one more if the last has no end
+			if lines++; len(bytes.TrimRight(line, "\r\n")) > streams.MaxDataBytes/2 {
+				long++
+			}
+		}
+		var got struct{ Stored, Bad, Version int }
+		out := ok(t, "ingest", name, file, "--skip-bad", "--json", "--url="+r.url)
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Stored+got.Bad != lines || got.Bad != long {
+			t.Errorf("%s: %+v, want %d lines, %d of them too long", name, got, lines, long)
+		}
+		var info struct{ Version, Events int }
+		if r.want(200, &info, "GET", "/streams/"+name+"?info=true", ""); info.Version != lines-long || info.Events != lines-long {
+			t.Errorf("%s: %+v, want %d", name, info, lines-long)
+		}
+		if long == 0 {
+			continue
+		}
+		if code, _, text := once(t, "ingest", name+"/again", file, "--url="+r.url); code != 1 || !strings.Contains(text, "line 1: ") {
+			t.Errorf("%s: exit code %d: %s", name, code, text)
 		}
 	}
 }

@@ -30,10 +30,17 @@ const (
 // ErrRecord says that a record cannot be an event.
 var ErrRecord = errors.New("bad record")
 
+// maxLine is the longest one; escapes make it longer.
+const maxLine = streams.MaxDataBytes / 2
+
+func tooLong(bytes int64) error {
+	return fmt.Errorf("%w: a line of %d bytes; at most %d", ErrRecord, bytes, maxLine)
+}
+
 // parse turns a line into an event; not known if it does not have the form of its log.
 func (f Format) parse(line []byte) (e streams.Event, known bool, err error) {
-	if len(line) > streams.MaxDataBytes/2 { // escapes make it longer
-		return e, false, fmt.Errorf("%w: a line of %d bytes; at most %d", ErrRecord, len(line), streams.MaxDataBytes/2)
+	if len(line) > maxLine {
+		return e, false, tooLong(int64(len(line)))
 	}
 	if f == NDJSON {
 		if !json.Valid(line) {

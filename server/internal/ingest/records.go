@@ -36,12 +36,13 @@ type lines struct {
 	r       *bufio.Reader
 	grows   bool // a line without an end is not complete yet
 	partial []byte
+	dropped int64 // bytes of that line, before partial, because it is too long for an event
 	at      int64
 	n       int
 }
 
 func (l *lines) offset() int64  { return l.at }
-func (l *lines) reached() int64 { return l.at + int64(len(l.partial)) }
+func (l *lines) reached() int64 { return l.at + l.dropped + int64(len(l.partial)) }
 func (l *lines) finish()        { l.grows = false }
 
 func (l *lines) next() (record, error) {
@@ -50,27 +51,37 @@ func (l *lines) next() (record, error) {
 		l.partial = append(l.partial, piece...)
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
+			if len(l.partial) > streams.MaxDataBytes {
+				l.dropped, l.partial = l.dropped+int64(len(l.partial)), l.partial[:0]
+			}
 			continue
-		case err != nil && (l.grows || len(l.partial) == 0 || !errors.Is(err, io.EOF)):
+		case err != nil && (l.grows || l.reached() == l.at || !errors.Is(err, io.EOF)):
 			return record{}, err
 		}
-		x := record{offset: l.at, line: l.n + 1}
-		l.at += int64(len(l.partial))
-		l.n++
-		text := bytes.TrimRight(l.partial, "\r\n")
-		blank := len(bytes.TrimSpace(text)) == 0
-		if blank && l.format == NDJSON {
-			l.partial = l.partial[:0]
-			continue
+		if x, ok, bad := l.line(); ok {
+			return x, bad
 		}
-		var bad error
-		x.event, x.known, bad = l.format.parse(text)
-		l.partial = l.partial[:0]
-		if bad != nil {
-			return x, fmt.Errorf("line %d: %w", x.line, bad)
-		}
-		return x, nil
 	}
+}
+
+// line turns what was read into a record; not if the line is blank and that is none.
+func (l *lines) line() (x record, ok bool, err error) {
+	x = record{offset: l.at, line: l.n + 1}
+	text, dropped := bytes.TrimRight(l.partial, "\r\n"), l.dropped
+	l.at, l.n = l.reached(), l.n+1
+	l.partial, l.dropped = l.partial[:0], 0
+	switch {
+	case dropped > 0:
+		err = tooLong(dropped + int64(len(text)))
+	case len(bytes.TrimSpace(text)) == 0 && l.format == NDJSON:
+		return x, false, nil
+	default:
+		x.event, x.known, err = l.format.parse(text)
+	}
+	if err != nil {
+		err = fmt.Errorf("line %d: %w", x.line, err)
+	}
+	return x, true, err
 }
 
 // table is a source of CSV records; the first one names the members of the others.

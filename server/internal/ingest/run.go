@@ -127,7 +127,8 @@ func (r *run) stopped(err error) error {
 	return err
 }
 
-// firstLine returns the first line and a reader that begins with it. A file that grows is waited for.
+// firstLine returns the first line, or the beginning of one that is longer than any event, and a reader that begins with it. A
+// file that grows is waited for.
 func firstLine(ctx context.Context, in io.Reader, wait bool) ([]byte, io.Reader, error) {
 	b := bufio.NewReader(in)
 	var line []byte
@@ -136,7 +137,7 @@ func firstLine(ctx context.Context, in io.Reader, wait bool) ([]byte, io.Reader,
 		line = append(line, piece...)
 		switch {
 		case len(line) > streams.MaxDataBytes:
-			return nil, nil, fmt.Errorf("%w: line 1 has more than %d bytes", ErrRecord, streams.MaxDataBytes)
+			return line[:streams.MaxDataBytes], &prefixed{line, b}, nil
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && wait:
 			if err := pause(ctx); err != nil {

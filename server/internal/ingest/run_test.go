@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -303,6 +305,47 @@ func TestBadRecords(t *testing.T) {
 	put(t, twice, "a,a\n1,2\n")
 	if _, err := try(t.Context(), log, Options{File: twice}); !errors.Is(err, ErrRecord) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// endless is one line without an end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	return len(b), nil
+}
+
+// TestLongLines: a line that is too long for an event is bad, whatever it is, and takes no memory of its size.
+func TestLongLines(t *testing.T) {
+	const long = 64 << 20
+	in := io.MultiReader(strings.NewReader("a\n"), io.LimitReader(endless{}, long), strings.NewReader("\nb"))
+	l := &lines{format: Plain, r: bufio.NewReaderSize(in, 64<<10)}
+	if x, err := l.next(); err != nil || x.line != 1 {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if _, err := l.next(); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "line 2: ") || !strings.Contains(err.Error(), "67108864 bytes") {
+		t.Errorf("got %v", err)
+	}
+	if x, err := l.next(); err != nil || x.line != 3 || x.offset != long+3 || string(x.event.Data) != `{"line":"b"}` {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if _, err := l.next(); !errors.Is(err, io.EOF) || l.reached() != long+4 {
+		t.Errorf("read %d bytes, %v", l.reached(), err)
+	}
+	if cap(l.partial) > 4<<20 {
+		t.Errorf("%d bytes are kept", cap(l.partial))
+	}
+
+	log := openLog(t, streams.Options{})
+	name := filepath.Join(t.TempDir(), "first")
+	put(t, name, strings.Repeat("x", 3<<20)+"\nb\n")
+	for _, want := range []Report{{Stored: 1}, {Present: 1}} { // the first line names the source
+		if r := ingest(t, log, Options{File: name, SkipBad: true}); r.Stored != want.Stored || r.Present != want.Present || r.Bad != 1 {
+			t.Errorf("%+v, want %+v", r, want)
+		}
 	}
 }
 
