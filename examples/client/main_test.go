@@ -78,15 +78,15 @@ func lossy(t *testing.T, o streams.Options) string {
 }
 
 func TestLostRepliesDoubleNothing(t *testing.T) {
-	got := program.Run(t, "--url", lossy(t, streams.Options{}), "--orders", "50", "--stream", "a/b")
-	if got.Code != exitOK || !strings.Contains(got.Stdout, "stream     50 orders") {
+	got := program.Run(t, "--url", lossy(t, streams.Options{}), "--orders", "20", "--stream", "a/b")
+	if got.Code != exitOK || !strings.Contains(got.Stdout, "stream     20 orders") {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestStreamThatForgets(t *testing.T) {
-	got := program.Run(t, "--url", lossy(t, streams.Options{Limits: streams.Limits{Events: 10}}), "--orders", "50")
-	if got.Code != exitFailed || !strings.Contains(got.Stderr, "versions 1 to 40 are gone already (limit)") {
+	got := program.Run(t, "--url", lossy(t, streams.Options{Limits: streams.Limits{Events: 10}}), "--orders", "15")
+	if got.Code != exitFailed || !strings.Contains(got.Stderr, "versions 1 to 5 are gone already (limit)") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -135,7 +135,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// serve answers until the context ends, and then finishes what was begun, which takes little longer than an append may.
+// serve answers until the context ends, and then finishes what was begun, which takes little longer than a request may.
 func serve(ctx context.Context, l net.Listener, h http.Handler, wait time.Duration) error {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	served := make(chan error, 1)
@@ -145,7 +145,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, wait time.Durati
 		return err
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+5*time.Second)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*wait+5*time.Second)
 	defer cancel()
 	return s.Shutdown(last)
 }

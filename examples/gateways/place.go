@@ -50,7 +50,7 @@ type sent struct {
 // another gateway, because the first one died before it replied. The key sees to it that the server stores it once, and
 // place then returns what is stored. A request that was begun is finished, even if the customer has left.
 func (g *gateway) place(ctx context.Context, key string, orders []Order) (stored []Order, again bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.wait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*g.wait) // more than the client takes by itself, unless the server hangs
 	defer cancel()
 	mine := label{key, randomText(26)}
 	events, err := mine.events(orders)

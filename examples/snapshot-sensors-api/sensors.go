@@ -61,7 +61,7 @@ func open(ctx context.Context, o options, blobs sinks.BlobStore) (*sensors, erro
 	// A rollup knows of everything that is in the store, so after a restart nothing has to be counted again by hand.
 	metrics, err := core.NewRollup(saver.Store(), core.PerKey(
 		func(s *Sample) string { return s.Metric },
-		core.Numbers(func(s *Sample) float64 { return s.Value }),
+		core.Summaries(func(s *Sample) float64 { return s.Value }),
 	), core.RollupOptions{Name: "metrics"})
 	if err != nil {
 		return nil, errors.Join(err, saver.Close())

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -36,35 +37,24 @@ func needs(t *testing.T) {
 	}
 }
 
-// prepare compiles what the scenario compiles, however long it takes.
-func prepare(t *testing.T) {
-	t.Helper()
-	needs(t)
-	for _, folder := range []string{"server/cmd/ephemera", "examples/gateways"} {
-		if err := build(t.Context(), module+folder, filepath.Join(t.TempDir(), "program")); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestParity69_Gateways is the acceptance case: three gateways behind nginx, single orders, a bulk, bulks out of range, and a
 // gateway that is killed among orders.
 func TestParity69_Gateways(t *testing.T) {
-	prepare(t)
+	needs(t)
 	orders := "1000"
 	if testing.Short() {
 		orders = "100"
 	}
-	got := program.Run(t, "--orders", orders)
-	if got.Code != exitOK {
-		t.Fatalf("%+v", got)
+	var out, complaints bytes.Buffer
+	if code := run(t.Context(), []string{"--orders", orders}, &out, &complaints); code != exitOK { // not as a process: it builds, however long that takes
+		t.Fatalf("exit %d\n%s%s", code, &out, &complaints)
 	}
 	for _, want := range []string{
 		"bulks of -1, 1001, nothing and many refused\n", orders + " orders of 8 customers confirmed\n", "50 orders in bulk confirmed\n",
 		orders + " orders of 8 customers confirmed, while g2 was killed\n", "  g2 sent ? (killed), ", "every order is counted once\n",
 	} {
-		if !strings.Contains(got.Stdout, want) {
-			t.Errorf("no %q in:\n%s", want, got.Stdout)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, &out)
 		}
 	}
 	readme, err := os.ReadFile("../README.md")
@@ -72,7 +62,7 @@ func TestParity69_Gateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	numbers := regexp.MustCompile(`\d+`)
-	for line := range strings.Lines(got.Stdout) {
+	for line := range strings.Lines(out.String()) {
 		if line = strings.TrimSuffix(line, "\n"); strings.Contains(line, "came here again") {
 			continue // by chance
 		}
@@ -82,13 +72,20 @@ func TestParity69_Gateways(t *testing.T) {
 	}
 }
 
+// interrupter ends a run as soon as it has written something.
+type interrupter struct{ context.CancelFunc }
+
+func (i interrupter) Write(p []byte) (int, error) {
+	i.CancelFunc()
+	return len(p), nil
+}
+
 func TestInterrupt(t *testing.T) {
-	prepare(t)
-	p := program.Start(t, "--orders", "100000")
-	p.Wait(t, "bulks of -1")
-	p.Signal(t, os.Interrupt)
-	if got := p.End(t); got.Code != exitInterrupted || got.Stderr != "scenario: interrupted\n" {
-		t.Errorf("%+v", got)
+	needs(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var complaints bytes.Buffer
+	if code := run(ctx, nil, interrupter{cancel}, &complaints); code != exitInterrupted || complaints.String() != "scenario: interrupted\n" {
+		t.Errorf("exit %d\n%s", code, &complaints)
 	}
 }
 
