@@ -151,6 +151,8 @@ func TestServerH2_Limits(t *testing.T) {
 		}
 		r.want(http.StatusServiceUnavailable, nil, "GET", "/signals", "", with("Accept", "text/event-stream"))
 		r.want(http.StatusOK, nil, "GET", "/signals", "")
+		// What stores is none, whatever it accepts: it would end when the server stops, and not be answered.
+		r.want(http.StatusCreated, nil, "POST", "/streams/a", `{"data":1}`, with("Accept", "text/event-stream"))
 	})
 }
 

@@ -191,7 +191,8 @@ func isStreams(path string) bool {
 
 // isFollowing tells subscriptions, which last as long as their clients want, from other requests.
 func isFollowing(r *http.Request) bool {
-	return r.URL.Path == "/subscriptions" || strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	return r.URL.Path == "/subscriptions" ||
+		r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
 // following lets a subscription end with Drain.
