@@ -13,7 +13,7 @@ const raisedName = "order.completed"
 // Raised is a window whose signals are raised through a Name.
 func Raised(capacity int) Design {
 	w := newWindow(window.Options{Capacity: capacity})
-	name := must(w.Name(raisedName))
+	name := must(w.Intern(raisedName))
 	return raising(w, func(x uint64) { _, _ = name.Raise(texts[x&15]) })
 }
 

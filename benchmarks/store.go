@@ -53,7 +53,7 @@ func NewRollup(s *Store) *core.Rollup[Event, core.Summary] {
 }
 
 // Numbers is the aggregate of rollups and of the scans that they are compared with.
-func Numbers() core.Monoid[Event, core.Summary] { return core.Numbers(Value) }
+func Numbers() core.Monoid[Event, core.Summary] { return core.Summaries(Value) }
 
 // NewProducer makes the exclusive writer of a partition.
 func NewProducer[E any](s *core.Store[E], partition int) *core.Producer[E] {

@@ -112,7 +112,7 @@ func (a *account[E]) moveTo(q uint64) {
 func (p *partition[E]) settle(end uint64, out *[]departure[E]) (more bool) {
 	p.account.mu.Lock()
 	defer p.account.mu.Unlock()
-	end = max(min(end, p.lowest(p.next())), p.settled.Load()) // Resize may have gone back, somebody else further
+	end = max(min(end, p.lowest(p.next())), p.settled.Load()) // SetCapacity may have gone back, somebody else further
 	if p.at == nil {
 		p.count(end)
 		return false

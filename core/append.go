@@ -150,40 +150,40 @@ func (s *Store[E]) AppendIf(partition int, expected uint64, events ...E) (Positi
 // AppendBatch stores events in their order, in parts that are each contiguous in one partition and become visible as a
 // whole. Without Key a part is up to MaxBatch events; with Key each partition's share is split off first. On an error
 // the batch lists what was stored before it. The slice is not kept.
-func (s *Store[E]) AppendBatch(events []E) (Batch, error) {
+func (s *Store[E]) AppendBatch(events []E) (BatchResult, error) {
 	switch {
 	case s.only != nil && 0 < len(events) && len(events) <= MaxBatch:
 		pos, err := s.only.appendMany(events, condition{})
 		if err != nil {
-			return Batch{}, err
+			return BatchResult{}, err
 		}
-		return Batch{first: Run{pos, len(events)}}, nil
+		return BatchResult{first: Run{pos, len(events)}}, nil
 	case s.lanes != nil:
 		return s.lanes.appendBatch(events)
 	case s.key != nil:
 		return s.appendKeyed(events)
 	case len(s.fixed) > 1:
-		return Batch{}, ErrNoKey
+		return BatchResult{}, ErrNoKey
 	}
 	return s.appendParts(s.fixed[0], events)
 }
 
 // AppendBatchTo is AppendBatch into the given partition, whatever the keys.
-func (s *Store[E]) AppendBatchTo(partition int, events []E) (Batch, error) {
+func (s *Store[E]) AppendBatchTo(partition int, events []E) (BatchResult, error) {
 	p, err := s.target(partition)
 	if err != nil {
-		return Batch{}, err
+		return BatchResult{}, err
 	}
 	return s.appendParts(p, events)
 }
 
-func (s *Store[E]) appendParts(p *partition[E], events []E) (Batch, error) {
-	var b Batch
+func (s *Store[E]) appendParts(p *partition[E], events []E) (BatchResult, error) {
+	var b BatchResult
 	err := s.appendTo(&b, p, events)
 	return b, err
 }
 
-func (s *Store[E]) appendTo(b *Batch, p *partition[E], events []E) error {
+func (s *Store[E]) appendTo(b *BatchResult, p *partition[E], events []E) error {
 	for len(events) > 0 {
 		part := events[:min(len(events), MaxBatch)]
 		pos, err := p.appendMany(part, condition{})
@@ -204,7 +204,7 @@ type scratch[E any] struct {
 }
 
 // appendKeyed routes the whole batch first, so that a full key dictionary refuses it before anything is stored.
-func (s *Store[E]) appendKeyed(events []E) (Batch, error) {
+func (s *Store[E]) appendKeyed(events []E) (BatchResult, error) {
 	w, _ := s.scratch.Get().(*scratch[E])
 	if w == nil {
 		w = new(scratch[E])
@@ -213,7 +213,7 @@ func (s *Store[E]) appendKeyed(events []E) (Batch, error) {
 		clear(w.events[:cap(w.events)]) // do not keep the caller's events alive
 		s.scratch.Put(w)
 	}()
-	var b Batch
+	var b BatchResult
 	for len(events) > 0 {
 		part := events[:min(len(events), math.MaxInt32)]
 		if err := s.appendRouted(&b, w, part); err != nil {
@@ -224,7 +224,7 @@ func (s *Store[E]) appendKeyed(events []E) (Batch, error) {
 	return b, nil
 }
 
-func (s *Store[E]) appendRouted(b *Batch, w *scratch[E], events []E) error {
+func (s *Store[E]) appendRouted(b *BatchResult, w *scratch[E], events []E) error {
 	w.order = w.order[:0]
 	for i := range events {
 		p, err := s.route(s.key(events[i]))

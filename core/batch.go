@@ -2,13 +2,13 @@ package core
 
 import "iter"
 
-// A Batch lists where the events of one batch append went. The common case, one run, allocates nothing.
-type Batch struct {
+// A BatchResult lists where the events of one batch append went. The common case, one run, allocates nothing.
+type BatchResult struct {
 	first Run
 	more  []Run
 }
 
-func (b *Batch) add(r Run) {
+func (b *BatchResult) add(r Run) {
 	if b.first.Count == 0 {
 		b.first = r
 		return
@@ -17,10 +17,10 @@ func (b *Batch) add(r Run) {
 }
 
 // First returns the position of the first event; meaningless when nothing was appended.
-func (b Batch) First() Position { return b.first.First }
+func (b BatchResult) First() Position { return b.first.First }
 
 // Appended returns how many events were stored.
-func (b Batch) Appended() int {
+func (b BatchResult) Appended() int {
 	n := b.first.Count
 	for _, r := range b.more {
 		n += r.Count
@@ -30,7 +30,7 @@ func (b Batch) Appended() int {
 
 // Runs yields the parts in the order in which they were stored. Each part is contiguous in one partition and became
 // visible as a whole. With Options.Key the parts follow the partitions, each in the batch's own order.
-func (b Batch) Runs() iter.Seq[Run] {
+func (b BatchResult) Runs() iter.Seq[Run] {
 	return func(yield func(Run) bool) {
 		if b.first.Count == 0 || !yield(b.first) {
 			return

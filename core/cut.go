@@ -67,8 +67,8 @@ func (c *Cut[E]) clock() time.Time {
 	return c.now
 }
 
-// Partitions returns the numbers of the partitions that the cut covers.
-func (c *Cut[E]) Partitions() []int {
+// PartitionNumbers returns the numbers of the partitions that the cut covers.
+func (c *Cut[E]) PartitionNumbers() []int {
 	var list []int
 	for _, s := range c.all() {
 		list = append(list, s.p.index)
@@ -171,8 +171,8 @@ func (c *Cut[E]) From(pos Position) View[E] { return c.View().From(pos) }
 // Between is View().Between.
 func (c *Cut[E]) Between(from, to time.Time) View[E] { return c.View().Between(from, to) }
 
-// Last is View().Last.
-func (c *Cut[E]) Last(d time.Duration) View[E] { return c.View().Last(d) }
+// Within is View().Within.
+func (c *Cut[E]) Within(d time.Duration) View[E] { return c.View().Within(d) }
 
 // Key is View().Key.
 func (c *Cut[E]) Key(key string) View[E] { return c.View().Key(key) }

@@ -115,7 +115,7 @@ func (r *removals[E]) settled() []*partition[E] {
 
 // AddPartition adds a partition with its own limits and returns its number. Events reach it through AppendTo,
 // AppendIf, AppendBatchTo and Producer; Options.Key never chooses it. Numbers are not used again, so
-// there are MaxNumbers of them in the life of a store; then it is ErrNumbers. Lanes refuse it.
+// there are MaxPartitionNumbers of them in the life of a store; then it is ErrPartitionNumbers. Lanes refuse it.
 func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	if s.lanes != nil {
 		return 0, ErrLanes
@@ -128,8 +128,8 @@ func (s *Store[E]) AddPartition(o PartitionOptions) (int, error) {
 	}
 	s.registering.Lock() // a rollup that is being registered must see it, or it the rollup
 	defer s.registering.Unlock()
-	if s.NextPartition() == MaxNumbers {
-		return 0, ErrNumbers
+	if s.NextPartition() == MaxPartitionNumbers {
+		return 0, ErrPartitionNumbers
 	}
 	p := s.dir.add(0, func(i int) *partition[E] { return s.newAdded(i, o) })
 	if s.closed.Load() { // Close may have missed it

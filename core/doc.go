@@ -9,7 +9,7 @@
 //
 //	cut := s.Cut() // a consistent view; writers go on
 //	defer cut.Close()
-//	n, err := cut.Last(5 * time.Second).Count()
+//	n, err := cut.Within(5 * time.Second).Count()
 //	sum, err := core.Sum(cut.View(), func(o *Order) float64 { return o.Amount })
 //
 // # Model

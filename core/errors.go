@@ -15,8 +15,8 @@ var (
 	ErrConflict = errors.New("core: next sequence is not the expected one")
 	// ErrNoPartition: no such partition, or it was removed.
 	ErrNoPartition = errors.New("core: no such partition")
-	// ErrNumbers: MaxNumbers partitions have been made, and AddPartition uses no number again.
-	ErrNumbers = errors.New("core: no number is left for another partition")
+	// ErrPartitionNumbers: MaxPartitionNumbers partitions have been made, and AddPartition uses no number again.
+	ErrPartitionNumbers = errors.New("core: no number is left for another partition")
 	// ErrFixedPartition: a partition that New made cannot be removed.
 	ErrFixedPartition = errors.New("core: partition was made by New and cannot be removed")
 	// ErrLanes: the operation names a partition, and lanes are not addressable.

@@ -38,12 +38,12 @@ func Example() {
 
 	cut := s.Cut()
 	defer cut.Close()
-	last := cut.Last(5 * time.Second)
+	last := cut.Within(5 * time.Second)
 	n, _ := last.Count()
 	sum, _ := core.Sum(last, amount)
 	top, _ := core.Max(last, amount)
 	fmt.Println(n, sum, top)
-	_, err = core.Min(cut.Last(time.Millisecond), amount)
+	_, err = core.Min(cut.Within(time.Millisecond), amount)
 	fmt.Println(errors.Is(err, core.ErrNoData))
 	// Output:
 	// 3 90 40
@@ -89,7 +89,7 @@ func ExampleProducer() {
 }
 
 // OnDiscard gets exactly the events that capacity pushed out.
-func ExampleStore_Sync() {
+func ExampleStore_Settle() {
 	s, _ := core.New(core.Options[string]{
 		Capacity:  2,
 		OnDiscard: func(pos core.Position, e *string) { fmt.Println("gone:", pos, *e) },
@@ -97,7 +97,7 @@ func ExampleStore_Sync() {
 	for _, e := range []string{"a", "b", "c"} {
 		_, _ = s.Append(e)
 	}
-	_ = s.Sync(context.Background())
+	_ = s.Settle(context.Background())
 	l := s.Ledger()
 	fmt.Println(l.Appended, "=", l.Visible, "+", l.Discarded)
 	_ = s.Close()
@@ -110,7 +110,7 @@ func ExampleStore_Sync() {
 func ExampleNewRollup() {
 	s, _ := core.New(core.Options[order]{Capacity: 16, Time: func(o *order) time.Time { return o.At }})
 	defer s.Close()
-	r, err := core.NewRollup(s, core.Numbers(amount), core.RollupOptions{Name: "amount", Retain: time.Hour})
+	r, err := core.NewRollup(s, core.Summaries(amount), core.RollupOptions{Name: "amount", Retain: time.Hour})
 	if err != nil {
 		panic(err)
 	}

@@ -2,13 +2,13 @@ package core
 
 import "math"
 
-// HistogramError is the greatest relative error of a percentile: the answer p
-// and the exact nearest-rank value v satisfy |p-v| <= HistogramError*|v|.
-const HistogramError = 1.0 / 128
+// HistogramPrecision is the greatest relative error of a percentile: the answer p
+// and the exact nearest-rank value v satisfy |p-v| <= HistogramPrecision*|v|.
+const HistogramPrecision = 1.0 / 128
 
 // Histogram counts numbers in buckets of constant relative width, over all of
 // float64: negative, zero, subnormal and huge. Count, Min and Max are exact,
-// percentiles are good to HistogramError and always lie between Min and Max.
+// percentiles are good to HistogramPrecision and always lie between Min and Max.
 // NaN and ±Inf are counted in NonFinite and touch nothing else.
 //
 // The result depends only on the numbers, not on their order nor on the order

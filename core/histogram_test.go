@@ -45,7 +45,7 @@ func checkHistogram(t *testing.T, h *Histogram, values []float64, nonFinite int)
 	for _, milli := range []int{0, 1, 1000, 10_000, 25_000, 33_333, 50_000, 75_000, 90_000, 95_000, 99_000, 99_900, 99_990, 99_999, 100_000} {
 		got, ok := h.Percentile(float64(milli) / 1000)
 		want := sorted[exactRank(milli, n)-1]
-		if !ok || math.Abs(got/2-want/2) > HistogramError*math.Abs(want/2) {
+		if !ok || math.Abs(got/2-want/2) > HistogramPrecision*math.Abs(want/2) {
 			t.Fatalf("p%v of %d = %v, want %v", float64(milli)/1000, n, got, want)
 		}
 		if got < low || got > high || got < last {
@@ -179,7 +179,7 @@ func TestHistogramKeysAscend(t *testing.T) {
 			continue
 		}
 		middle := histValue(histKey(v))
-		if math.Abs(middle/2-v/2) > HistogramError*math.Abs(v/2) || order(middle) != order(v) {
+		if math.Abs(middle/2-v/2) > HistogramPrecision*math.Abs(v/2) || order(middle) != order(v) {
 			t.Fatalf("%v lies in the bucket around %v, which lies in another", v, middle)
 		}
 	}

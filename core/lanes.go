@@ -70,8 +70,8 @@ func (l *lanes[E]) append(e E) (Position, error) {
 	}
 }
 
-func (l *lanes[E]) appendBatch(events []E) (Batch, error) {
-	var b Batch
+func (l *lanes[E]) appendBatch(events []E) (BatchResult, error) {
+	var b BatchResult
 	for len(events) > 0 {
 		switch lane := l.pool.Get().(type) {
 		case *Producer[E]:

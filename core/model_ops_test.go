@@ -216,7 +216,7 @@ func (m *machine[E]) storedRuns(p *modelPart, runs []Run, specs []spec) []Run {
 	return runs
 }
 
-func (m *machine[E]) checkBatch(p *modelPart, b Batch, specs []spec) {
+func (m *machine[E]) checkBatch(p *modelPart, b BatchResult, specs []spec) {
 	m.t.Helper()
 	if b.Appended() != len(specs) || len(specs) > 0 && b.First() != (Position{p.index, p.next()}) {
 		m.fatal("batch stored %d from %v, want %d from %d", b.Appended(), b.First(), len(specs), p.next())

@@ -180,7 +180,7 @@ func (m *machine[E]) narrow(v View[E], want []item) (View[E], []item, bool) {
 	}
 	if m.timed() && m.r.IntN(4) == 0 {
 		d := time.Duration(m.r.IntN(200)) * time.Second
-		v, what = v.Last(d), what+".Last"
+		v, what = v.Within(d), what+".Within"
 		keep(func(x item) bool { return !x.at.Before(now.Add(-d)) })
 	}
 	if m.o.Key != nil && m.r.IntN(3) == 0 {

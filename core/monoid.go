@@ -31,8 +31,8 @@ func Counting[E any]() Monoid[E, uint64] {
 	}
 }
 
-// Numbers summarises a number of each event: count, sum, average, minimum, maximum.
-func Numbers[E any](value func(*E) float64) Monoid[E, Summary] {
+// Summaries summarises a number of each event: count, sum, average, minimum, maximum.
+func Summaries[E any](value func(*E) float64) Monoid[E, Summary] {
 	return Monoid[E, Summary]{
 		Zero:  func() Summary { return Summary{} },
 		Add:   func(acc *Summary, e *E) { acc.Add(value(e)) },

@@ -81,10 +81,10 @@ func TestMonoidLaws(t *testing.T) {
 	t.Run("Counting", func(t *testing.T) {
 		checkMonoid(t, Counting[sample](), func(n *uint64) string { return fmt.Sprint(*n) })
 	})
-	t.Run("Numbers", func(t *testing.T) { checkMonoid(t, Numbers(sampleValue), showSummary) })
+	t.Run("Numbers", func(t *testing.T) { checkMonoid(t, Summaries(sampleValue), showSummary) })
 	t.Run("Percentiles", func(t *testing.T) { checkMonoid(t, Percentiles(sampleValue), histogramContent) })
 	t.Run("PerKey/Numbers", func(t *testing.T) {
-		checkMonoid(t, PerKey(sampleKey, Numbers(sampleValue)), func(groups *map[string]*Summary) string {
+		checkMonoid(t, PerKey(sampleKey, Summaries(sampleValue)), func(groups *map[string]*Summary) string {
 			shown := map[string]string{}
 			for k, s := range *groups {
 				shown[k] = showSummary(s)
@@ -146,7 +146,7 @@ func TestMonoidCustom(t *testing.T) {
 }
 
 func BenchmarkPerKeyAdd(b *testing.B) {
-	m := PerKey(sampleKey, Numbers(sampleValue))
+	m := PerKey(sampleKey, Summaries(sampleValue))
 	events := make([]sample, 64)
 	for i := range events {
 		events[i] = sample{key: fmt.Sprintf("customer-%d", i), value: float64(i)}

@@ -9,10 +9,10 @@ import (
 
 // Defaults and limits of Options.
 const (
-	DefaultCapacity = 100_000
-	MaxCapacity     = 1 << 36 // events per partition
-	MaxPartitions   = 1 << 20 // made by New
-	MaxNumbers      = 1 << 21 // numbers of partitions, those that were removed included
+	DefaultCapacity     = 100_000
+	MaxCapacity         = 1 << 36 // events per partition
+	MaxPartitions       = 1 << 20 // made by New
+	MaxPartitionNumbers = 1 << 21 // numbers of partitions, those that were removed included
 )
 
 // Options configures a store. The zero value keeps the last DefaultCapacity events in one partition, in one total

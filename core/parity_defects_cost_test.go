@@ -64,7 +64,7 @@ func TestDefectD28_AppendsShareNothingWithTheRest(t *testing.T) {
 		gate.shut.Store(true)
 		parityAppend(t, s, parityRange(0, 150)...)
 		swept := make(chan error)
-		go func() { swept <- s.Sync(t.Context()) }()
+		go func() { swept <- s.Settle(t.Context()) }()
 		<-gate.entered // by that sweep or by the one in the background
 		parityAppend(t, s, parityRange(0, 20_000)...)
 		b, err := s.AppendBatch(parityRange(0, 5000))

@@ -96,7 +96,7 @@ func TestDefectD06_SparseStream(t *testing.T) {
 
 func TestDefectD07_EachSelectorCounts(t *testing.T) {
 	s, price, _ := parityWindow(t, 5000, core.RollupOptions{})
-	quantity, err := core.NewRollup(s, core.Numbers(parityNumber), core.RollupOptions{Name: "quantity"})
+	quantity, err := core.NewRollup(s, core.Summaries(parityNumber), core.RollupOptions{Name: "quantity"})
 	parityMust(t, err)
 	for i := range 3000 {
 		parityAppend(t, s, parityEvent{N: 3, Value: 10, At: parityT0.Add(time.Duration(i))})
@@ -205,7 +205,7 @@ func TestDefectD31_NoTimeIsOneError(t *testing.T) {
 	c.Close()
 	c = s.Cut()
 	for name, v := range map[string]core.View[parityEvent]{
-		"order": c.ByTime(), "newest": c.Newest(1), "between": c.Between(parityT0, parityT0), "last": c.Last(1),
+		"order": c.ByTime(), "newest": c.Newest(1), "between": c.Between(parityT0, parityT0), "last": c.Within(1),
 	} {
 		if _, err := v.Count(); !errors.Is(err, core.ErrNoTime) {
 			t.Error(name, err)

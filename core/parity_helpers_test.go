@@ -60,7 +60,7 @@ func paritySame[T any](t *testing.T, what string, got, want T) {
 
 func paritySync[E any](t *testing.T, s *core.Store[E]) {
 	t.Helper()
-	parityMust(t, s.Sync(t.Context()))
+	parityMust(t, s.Settle(t.Context()))
 }
 
 func parityAppend[E any](t *testing.T, s *core.Store[E], events ...E) {

@@ -97,7 +97,7 @@ func TestDefectD19_OneKeyOnePartition(t *testing.T) {
 	}
 	appended := 0
 	for size := 1; appended+size <= len(events); size = size*2 + 1 { // single appends, small and large batches
-		var b core.Batch
+		var b core.BatchResult
 		var err error
 		if size == 1 {
 			_, err = s.Append(events[appended])

@@ -31,7 +31,7 @@ func TestParity07Case29_CountInWindow(t *testing.T) {
 	c := s.Cut()
 	defer c.Close()
 	paritySame(t, "from -4 to -2", parityCount(t, c.Between(parityT0.Add(-4*time.Minute), parityT0.Add(-2*time.Minute))), 1)
-	paritySame(t, "last 4", parityCount(t, c.Last(4*time.Minute)), 2)
+	paritySame(t, "last 4", parityCount(t, c.Within(4*time.Minute)), 2)
 	parityLedger(t, s, 3)
 }
 
@@ -65,7 +65,7 @@ func TestParity07Case30_Figures(t *testing.T) {
 
 func TestParity07Case31_AggregateOverPartitions(t *testing.T) {
 	s := parityFour(t, 10, 20, 30, 40, 50, 60, 70, 80)
-	r, err := core.NewRollup(s, core.Numbers(parityValue), core.RollupOptions{Name: "v"})
+	r, err := core.NewRollup(s, core.Summaries(parityValue), core.RollupOptions{Name: "v"})
 	parityMust(t, err)
 	c := s.Cut()
 	defer c.Close()
@@ -124,7 +124,7 @@ func TestParity07Case33_InvertedRange(t *testing.T) {
 	c := s.Cut()
 	defer c.Close()
 	parityNothing(t, c.Between(from, to))
-	r, err := core.NewRollup(s, core.Numbers(parityValue), core.RollupOptions{Name: "v"})
+	r, err := core.NewRollup(s, core.Summaries(parityValue), core.RollupOptions{Name: "v"})
 	parityMust(t, err)
 	a, err := r.Query(from, to)
 	parityMust(t, err)

@@ -229,7 +229,7 @@ func parityOutOfOrder(t *testing.T, n, capacity int) {
 	s := parityStore(t, core.Options[parityEvent]{Capacity: capacity, Time: parityTime})
 	parityAppend(t, s, events...)
 	kept := parityLast(events, capacity)
-	r, err := core.NewRollup(s, core.Numbers(parityValue), core.RollupOptions{Name: "v"})
+	r, err := core.NewRollup(s, core.Summaries(parityValue), core.RollupOptions{Name: "v"})
 	parityMust(t, err)
 	random := rand.New(rand.NewPCG(1, 2))
 	c := s.Cut()
@@ -261,7 +261,7 @@ func TestParity07Case28_BoundsNeedTime(t *testing.T) {
 	c := s.Cut()
 	defer c.Close()
 	for _, v := range []core.View[parityEvent]{
-		c.Between(parityT0, parityT0), c.Between(parityT0, time.Time{}), c.Between(time.Time{}, parityT0), c.Last(time.Hour),
+		c.Between(parityT0, parityT0), c.Between(parityT0, time.Time{}), c.Between(time.Time{}, parityT0), c.Within(time.Hour),
 	} {
 		if _, err := core.Sum(v, parityValue); !errors.Is(err, core.ErrNoTime) {
 			t.Error(err)

@@ -20,7 +20,7 @@ func parityWindow(t *testing.T, capacity int, o core.RollupOptions) (
 	clock := new(parityClock)
 	s := parityStore(t, core.Options[parityEvent]{Capacity: capacity, Time: parityTime, Clock: clock.now})
 	o.Name = "value"
-	r, err := core.NewRollup(s, core.Numbers(parityValue), o)
+	r, err := core.NewRollup(s, core.Summaries(parityValue), o)
 	parityMust(t, err)
 	return s, r, clock
 }
@@ -31,11 +31,11 @@ func parityLastIs(
 	count uint64, sum float64,
 ) {
 	t.Helper()
-	a, err := r.Last(d)
+	a, err := r.Within(d)
 	parityMust(t, err)
 	c := s.Cut()
 	defer c.Close()
-	scan, err := core.Summarize(c.Last(d), parityValue)
+	scan, err := core.Summarize(c.Within(d), parityValue)
 	parityMust(t, err)
 	if a.Value.Count != count || a.Value.Sum != sum || !a.Exact() || scan.Count != count || scan.Sum != sum {
 		t.Fatalf("last %v: rollup %+v, scan %+v, want %d events of %v", d, a, scan, count, sum)
@@ -52,10 +52,10 @@ func TestParity07Case40_NoTime(t *testing.T) {
 // parityNoTime checks that everything that needs a time says so, and nothing else does.
 func parityNoTime(t *testing.T, s *core.Store[parityEvent]) {
 	t.Helper()
-	_, err := core.NewRollup(s, core.Numbers(parityValue), core.RollupOptions{Name: "v"})
+	_, err := core.NewRollup(s, core.Summaries(parityValue), core.RollupOptions{Name: "v"})
 	c := s.Cut()
 	defer c.Close()
-	between, last := c.Between(parityT0, parityT0), c.Last(time.Second)
+	between, last := c.Between(parityT0, parityT0), c.Within(time.Second)
 	_, fold := core.Fold(last, 0, func(n int, _ *parityEvent) (int, bool) { return n, true })
 	_, group := core.GroupBy(between, func(e *parityEvent) int { return e.N }, func() int { return 0 }, func(*int, *parityEvent) {})
 	_, top := core.TopK(between, 1, func(e *parityEvent) int { return e.N }, nil)
@@ -165,7 +165,7 @@ type parityModel struct {
 
 func newParityModel(t *testing.T, capacity int) *parityModel {
 	s, r, _ := parityWindow(t, capacity, core.RollupOptions{})
-	n, err := core.NewRollup(s, core.Numbers(parityNumber), core.RollupOptions{Name: "n"})
+	n, err := core.NewRollup(s, core.Summaries(parityNumber), core.RollupOptions{Name: "n"})
 	parityMust(t, err)
 	return &parityModel{t: t, s: s, value: r, n: n}
 }
@@ -261,8 +261,8 @@ func TestParity07Case70_LastSecondsAndIdle(t *testing.T) {
 		e := parityEvent{Value: float64(i * 7 % 101), At: clock.now()}
 		events = append(events, e)
 		parityAppend(t, s, e)
-		five, err1 := r.Last(5 * time.Second)
-		ten, err2 := r.Last(10 * time.Second)
+		five, err1 := r.Within(5 * time.Second)
+		ten, err2 := r.Within(10 * time.Second)
 		parityMust(t, errors.Join(err1, err2))
 		highest := math.Inf(-1)
 		for _, e := range parityInside(events, clock.now().Add(-10*time.Second), clock.now()) {
@@ -289,7 +289,7 @@ func TestParity07Case70_LongerThanTheStore(t *testing.T) {
 		clock.advance(time.Second)
 		parityAppend(t, s, parityEvent{Value: float64(i), At: clock.now()})
 		paritySync(t, s)
-		a, err := r.Last(5 * time.Minute)
+		a, err := r.Within(5 * time.Minute)
 		parityMust(t, err)
 		want := uint64(min(i+1, 301))
 		if a.Value.Count != a.Events+a.Older || a.Value.Count > want || a.Value.Count+a.Undecided < want {

@@ -25,7 +25,7 @@ type partition[E any] struct {
 	start   uint64                      // sequence of offset 0
 	index   int
 	conf    *config[E]
-	cap     atomicx.Uint64 // events; Resize changes it
+	cap     atomicx.Uint64 // events; SetCapacity changes it
 	unit    int            // slots of a full-grown segment
 	state   atomicx.Uint32
 	owner   atomicx.Uint32 // 1 while a Producer owns the partition

@@ -93,8 +93,8 @@ func (w *Producer[E]) appendSeen(e E) (Position, error) {
 
 // AppendBatch stores events in parts of at most MaxBatch, each contiguous and visible as a whole. On an error the
 // result lists what was stored before it.
-func (w *Producer[E]) AppendBatch(events []E) (Batch, error) {
-	var b Batch
+func (w *Producer[E]) AppendBatch(events []E) (BatchResult, error) {
+	var b BatchResult
 	for len(events) > 0 {
 		part := events[:min(len(events), MaxBatch)]
 		pos, err := w.appendPart(part)

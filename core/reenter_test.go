@@ -96,7 +96,7 @@ func TestCallbacksMayCloseTheStore(t *testing.T) {
 	}
 }
 
-// A callback that never returns stops neither appends nor readers, and Sync obeys its context.
+// A callback that never returns stops neither appends nor readers, and Settle obeys its context.
 func TestCallbackThatHangsStopsNobody(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -121,7 +121,7 @@ func TestCallbackThatHangsStopsNobody(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantError(t, "Sync", s.Sync(ctx), context.Canceled)
+		wantError(t, "Settle", s.Settle(ctx), context.Canceled)
 		wantError(t, "Close", s.Close(), nil)
 		close(leave)
 	})

@@ -2,10 +2,10 @@ package core
 
 import "fmt"
 
-// Resize changes how many events a partition keeps, while it is in use. Shrinking discards the oldest events at once;
+// SetCapacity changes how many events a partition keeps, while it is in use. Shrinking discards the oldest events at once;
 // growing brings nothing back. Segments keep the size that fits the capacity the partition was made with. Errors:
 // ErrClosed, ErrNoPartition, and an OptionError for a capacity outside of [1, MaxCapacity].
-func (s *Store[E]) Resize(partition, capacity int) error {
+func (s *Store[E]) SetCapacity(partition, capacity int) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
@@ -24,7 +24,7 @@ func (s *Store[E]) Resize(partition, capacity int) error {
 
 // SetLimits changes all limits of a partition while it is in use; StartAt is ignored. What is over a new limit leaves at
 // once. A longer MaxAge brings back events that were hidden and have not been settled yet, nothing else brings anything
-// back. Errors: as Resize, and OptionErrors for limits that AddPartition would refuse.
+// back. Errors: as SetCapacity, and OptionErrors for limits that AddPartition would refuse.
 func (s *Store[E]) SetLimits(partition int, o PartitionOptions) error {
 	if s.closed.Load() {
 		return ErrClosed

@@ -17,7 +17,7 @@ func TestResize(t *testing.T) {
 	}
 	show := func(capacity, want int) {
 		t.Helper()
-		wantError(t, "Resize", s.Resize(0, capacity), nil)
+		wantError(t, "SetCapacity", s.SetCapacity(0, capacity), nil)
 		c := s.Cut()
 		defer c.Close()
 		first, next, err := c.Bounds(0)
@@ -35,11 +35,11 @@ func TestResize(t *testing.T) {
 	show(5000, 5000)
 	show(1, 1)
 	for _, bad := range []int{0, -1} {
-		wantError(t, "Resize to a bad capacity", s.Resize(0, bad), ErrOption)
+		wantError(t, "SetCapacity to a bad capacity", s.SetCapacity(0, bad), ErrOption)
 	}
-	wantError(t, "Resize of no partition", s.Resize(3, 10), ErrNoPartition)
+	wantError(t, "SetCapacity of no partition", s.SetCapacity(3, 10), ErrNoPartition)
 	wantError(t, "Close", s.Close(), nil)
-	wantError(t, "Resize after Close", s.Resize(0, 10), ErrClosed)
+	wantError(t, "SetCapacity after Close", s.SetCapacity(0, 10), ErrClosed)
 }
 
 // Writers, readers and settling go on while the capacity changes: cuts are contiguous, the head never goes back, every
@@ -66,7 +66,7 @@ func TestResizeUnderWriters(t *testing.T) {
 	}
 	others.Go(func() {
 		for n := 1; ; n = n*7%4093 + 1 {
-			wantError(t, "Resize", s.Resize(0, n), nil)
+			wantError(t, "SetCapacity", s.SetCapacity(0, n), nil)
 			runtime.Gosched()
 			select {
 			case <-done:

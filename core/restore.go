@@ -99,7 +99,7 @@ func (o *Options[E]) validateRestore(p *problems) {
 	last := o.count() - 1
 	for _, a := range o.Restore.Added {
 		p.add(a.Number <= last, "Restore.Added", fmt.Sprintf("has number %d where more than %d is wanted", a.Number, last))
-		p.add(a.Number >= MaxNumbers, "Restore.Added", fmt.Sprintf("has number %d; less than MaxNumbers is wanted", a.Number))
+		p.add(a.Number >= MaxPartitionNumbers, "Restore.Added", fmt.Sprintf("has number %d; less than MaxPartitionNumbers is wanted", a.Number))
 		last = max(last, a.Number)
 	}
 	p.add(!o.Restore.PurgedBefore.IsZero() && o.Time == nil && !o.Arrival, "Restore.PurgedBefore", "needs a time source")

@@ -34,7 +34,7 @@ func save(t *testing.T, s *Store[order], o Options[order]) saved {
 	defer cut.Close()
 	v := saved{next: map[int]uint64{}}
 	var blocks []Block[order]
-	for _, i := range cut.Partitions() {
+	for _, i := range cut.PartitionNumbers() {
 		first, next, err := cut.Bounds(i)
 		if err != nil {
 			t.Fatal(err)
@@ -175,8 +175,8 @@ func compareStores(t *testing.T, a, b *Store[order]) {
 	x, y := a.Cut(), b.Cut()
 	defer x.Close()
 	defer y.Close()
-	if !slices.Equal(x.Partitions(), y.Partitions()) {
-		t.Fatalf("partitions %v, want %v", y.Partitions(), x.Partitions())
+	if !slices.Equal(x.PartitionNumbers(), y.PartitionNumbers()) {
+		t.Fatalf("partitions %v, want %v", y.PartitionNumbers(), x.PartitionNumbers())
 	}
 	type item struct {
 		pos   Position
@@ -220,7 +220,7 @@ func TestRestoreIsRefused(t *testing.T) {
 		"number twice": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{
 			{2, PartitionOptions{Capacity: 1}}, {2, PartitionOptions{Capacity: 1}},
 		}}}, ErrOption},
-		"number too great": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{MaxNumbers, PartitionOptions{Capacity: 1}}}}}, ErrOption},
+		"number too great": {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{MaxPartitionNumbers, PartitionOptions{Capacity: 1}}}}}, ErrOption},
 		"bad limits":       {Options[order]{Restore: Restore[order]{Added: []AddedPartition{{2, PartitionOptions{}}}}}, ErrOption},
 		"lanes":            {Options[order]{Lanes: 2, Restore: Restore[order]{Added: []AddedPartition{{9, PartitionOptions{Capacity: 1}}}}}, ErrOption},
 		"purge, no time":   {Options[order]{Restore: Restore[order]{PurgedBefore: time.Now()}}, ErrOption},
@@ -236,25 +236,25 @@ func TestRestoreIsRefused(t *testing.T) {
 
 // TestNumbersEnd: a store with the greatest number can be restored, and gives none that could not.
 func TestNumbersEnd(t *testing.T) {
-	added := []AddedPartition{{MaxNumbers - 2, PartitionOptions{Capacity: 1}}}
+	added := []AddedPartition{{MaxPartitionNumbers - 2, PartitionOptions{Capacity: 1}}}
 	s := mustNew(t, Options[order]{Restore: Restore[order]{Added: added}})
-	if n := s.NextPartition(); n != MaxNumbers-1 {
+	if n := s.NextPartition(); n != MaxPartitionNumbers-1 {
 		t.Errorf("next is %d", n)
 	}
 	n, err := s.AddPartition(PartitionOptions{Capacity: 1})
-	if n != MaxNumbers-1 || err != nil {
+	if n != MaxPartitionNumbers-1 || err != nil {
 		t.Fatal(n, err)
 	}
 	for range 2 {
-		if n, err := s.AddPartition(PartitionOptions{Capacity: 1}); n != 0 || !errors.Is(err, ErrNumbers) {
+		if n, err := s.AddPartition(PartitionOptions{Capacity: 1}); n != 0 || !errors.Is(err, ErrPartitionNumbers) {
 			t.Errorf("%d, %v", n, err)
 		}
-		_ = s.RemovePartition(MaxNumbers - 1) // makes no room
+		_ = s.RemovePartition(MaxPartitionNumbers - 1) // makes no room
 	}
-	if n := s.NextPartition(); n != MaxNumbers {
+	if n := s.NextPartition(); n != MaxPartitionNumbers {
 		t.Errorf("next is %d", n)
 	}
-	mustNew(t, Options[order]{Restore: Restore[order]{Added: []AddedPartition{{MaxNumbers - 1, PartitionOptions{Capacity: 1}}}}})
+	mustNew(t, Options[order]{Restore: Restore[order]{Added: []AddedPartition{{MaxPartitionNumbers - 1, PartitionOptions{Capacity: 1}}}}})
 }
 
 // TestRollupsSurviveRestart moves what a rollup with Retain knows of events that left into a restored store: every

@@ -111,8 +111,8 @@ func (r *Rollup[E, A]) Query(from, to time.Time) (Answer[A], error) {
 	return r.On(c, from, to)
 }
 
-// Last is Query for the last d of the store's clock; the future is not excluded.
-func (r *Rollup[E, A]) Last(d time.Duration) (Answer[A], error) {
+// Within is Query for the last d of the store's clock; the future is not excluded.
+func (r *Rollup[E, A]) Within(d time.Duration) (Answer[A], error) {
 	if d < 0 {
 		return Answer[A]{}, fmt.Errorf("core: rollup %q: last %v: %w", r.o.Name, d, ErrArgument)
 	}

@@ -49,8 +49,8 @@ func mustSync[E any](t testing.TB, s *Store[E]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := s.Sync(ctx); err != nil {
-		t.Fatalf("Sync: %v", err)
+	if err := s.Settle(ctx); err != nil {
+		t.Fatalf("Settle: %v", err)
 	}
 }
 

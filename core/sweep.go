@@ -118,11 +118,11 @@ func (w *sweeper[E]) set(p phase) {
 	w.turn.Broadcast()
 }
 
-// Sync does now what the background goroutine does every few milliseconds: it settles the ledger, calls OnDiscard for
+// Settle does now what the background goroutine does every few milliseconds: it settles the ledger, calls OnDiscard for
 // everything that has left, folds for rollups, expires old events and samples the rate. It returns the context's error
 // if the context ends before that is done; the rest follows in the background. Callbacks must not call it: it would wait
 // for them.
-func (s *Store[E]) Sync(ctx context.Context) error { return s.sweep(ctx) }
+func (s *Store[E]) Settle(ctx context.Context) error { return s.sweep(ctx) }
 
 func (s *Store[E]) sweep(ctx context.Context) error {
 	if !s.sweeper.enter(ctx) {

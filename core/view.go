@@ -89,9 +89,9 @@ func (v View[E]) Between(from, to time.Time) View[E] {
 	return v
 }
 
-// Last narrows the view to the last d of the store's clock, which is read once per cut, when Last is first called. The
+// Within narrows the view to the last d of the store's clock, which is read once per cut, when Within is first called. The
 // future is not excluded.
-func (v View[E]) Last(d time.Duration) View[E] {
+func (v View[E]) Within(d time.Duration) View[E] {
 	if d < 0 {
 		return v.fail(fmt.Sprintf("last %v", d), ErrArgument)
 	}

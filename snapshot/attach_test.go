@@ -190,7 +190,7 @@ func attachRollups(t *testing.T, s *Saver[trade]) (r rollups) {
 	o := core.RollupOptions{Retain: 1e5 * time.Hour}
 	var err error
 	o.Name = "sums"
-	r.sums, err = core.NewRollup(s.Store(), core.Numbers(value), o)
+	r.sums, err = core.NewRollup(s.Store(), core.Summaries(value), o)
 	must(t, err)
 	must(t, AttachRollup(s, r.sums))
 	o.Name = "percentiles"
@@ -198,7 +198,7 @@ func attachRollups(t *testing.T, s *Saver[trade]) (r rollups) {
 	must(t, err)
 	must(t, AttachRollup(s, r.hist))
 	o.Name = "per key"
-	r.perKy, err = core.NewRollup(s.Store(), core.PerKey(func(e *trade) string { return e.Key }, core.Numbers(value)), o)
+	r.perKy, err = core.NewRollup(s.Store(), core.PerKey(func(e *trade) string { return e.Key }, core.Summaries(value)), o)
 	must(t, err)
 	must(t, AttachRollup(s, r.perKy))
 	o.Name = "count"
@@ -249,7 +249,7 @@ func TestParity44_RollupsThroughRestore(t *testing.T) {
 		for round := range 6 {
 			fill(t, s.Store(), total, total+1000)
 			total += 1000
-			must(t, s.Store().Sync(t.Context()))
+			must(t, s.Store().Settle(t.Context()))
 			before := r.answers(t, time.Time{}, time.Time{})
 			if want := fmt.Sprintf("|%d %d 0", total, total); !strings.HasSuffix(before, want) {
 				t.Fatalf("round %d: %s, want %s", round, before[strings.LastIndex(before, "|"):], want)
@@ -286,7 +286,7 @@ func TestRollupsAndOtherPartitions(t *testing.T) {
 	s := open(t, p.handle(t), o, manual())
 	r := attachRollups(t, s)
 	fill(t, s.Store(), 0, 5000)
-	must(t, s.Store().Sync(t.Context()))
+	must(t, s.Store().Settle(t.Context()))
 	before := r.answers(t, time.Time{}, time.Time{})
 	o = keyed(2)
 	s = reopen(t, &p, s, o)

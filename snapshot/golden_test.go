@@ -146,7 +146,7 @@ func (c goldenCase) write(t *testing.T) *shelf {
 	s.writer = "0123456789abcdef"
 	s.lineage = []Ancestor{{core.Epoch{1}, nil}, {core.Epoch{2}, []AncestorHorizon{{0, 7}, {1, math.MaxUint64 - 100}}}}
 	check(s.Attach(&goldenPart{}))
-	rollup, err := core.NewRollup(s.store, core.Numbers(func(e *goldenEvent) float64 { return e.Value }), core.RollupOptions{Name: "values", Retain: 1000 * time.Hour})
+	rollup, err := core.NewRollup(s.store, core.Summaries(func(e *goldenEvent) float64 { return e.Value }), core.RollupOptions{Name: "values", Retain: 1000 * time.Hour})
 	check(err)
 	check(AttachRollup(s, rollup))
 	added, err := s.store.AddPartition(core.PartitionOptions{Capacity: 10, MaxAge: time.Hour, MaxBytes: 1000, StartAt: 1000})
@@ -166,7 +166,7 @@ func (c goldenCase) write(t *testing.T) *shelf {
 		}
 	}
 	check(s.store.Purge(time.Unix(1_790_000_000, 100_000_000)))
-	check(s.store.Sync(ctx))
+	check(s.store.Settle(ctx))
 	check(s.Close())
 	m, err := readManifest(ctx, place, DefaultName, 3)
 	check(err)
@@ -214,7 +214,7 @@ func (c goldenCase) describe(t *testing.T, place *shelf) string {
 		}
 		fmt.Fprintf(&b, "keys %q, purged before %v\n", store.Keys().Names(), store.PurgedBefore())
 		cut := store.Cut()
-		for _, number := range cut.Partitions() {
+		for _, number := range cut.PartitionNumbers() {
 			limits, err := store.Limits(number)
 			if err != nil {
 				t.Fatal(err)
@@ -285,7 +285,7 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%+v", s.Report())
 			}
 			part := &goldenPart{}
-			rollup, err := core.NewRollup(s.store, core.Numbers(func(e *goldenEvent) float64 { return e.Value }), core.RollupOptions{Name: "values", Retain: 1 << 62})
+			rollup, err := core.NewRollup(s.store, core.Summaries(func(e *goldenEvent) float64 { return e.Value }), core.RollupOptions{Name: "values", Retain: 1 << 62})
 			if err == nil {
 				err = s.Attach(part)
 			}

@@ -86,7 +86,7 @@ type Section struct {
 const (
 	maxLineage    = 16
 	maxBlock      = 1 << 16 // events or names
-	maxPartitions = core.MaxNumbers
+	maxPartitions = core.MaxPartitionNumbers
 )
 
 // Events returns how many events the snapshot holds.

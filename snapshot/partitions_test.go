@@ -254,7 +254,7 @@ func TestPartitionsComeAndGo(t *testing.T) {
 	must(t, s.Store().RemovePartition(5))
 	delete(limits, 2)
 	delete(limits, 5)
-	must(t, s.Store().Resize(3, 7))
+	must(t, s.Store().SetCapacity(3, 7))
 	want := content(t, s.Store())
 	for round := range 3 {
 		s = reopen(t, &p, s, store)

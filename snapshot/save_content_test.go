@@ -25,7 +25,7 @@ func TestNothingChanged(t *testing.T) {
 		"name":   func() error { _, err := base.Keys().Intern("x"); return err },
 		"names":  func() error { base.Keys().Clear(); return nil },
 		"add":    func() error { _, err := base.AddPartition(core.PartitionOptions{Capacity: 5}); return err },
-		"resize": func() error { return base.Resize(2, 7) },
+		"resize": func() error { return base.SetCapacity(2, 7) },
 		"age":    func() error { return base.SetLimits(2, core.PartitionOptions{Capacity: 7, MaxAge: 1e6 * time.Hour}) },
 		"bytes": func() error {
 			return base.SetLimits(2, core.PartitionOptions{Capacity: 7, MaxAge: 1e6 * time.Hour, MaxBytes: 99})

@@ -94,7 +94,7 @@ func (m *model) step() {
 	case p < 86:
 		must(m, m.s.store.Purge(noon.Add(time.Duration(m.n-m.r.IntN(5000))*time.Second)))
 	case p < 89:
-		must(m, m.s.store.Resize(m.partition(), 1+m.r.IntN(2000)))
+		must(m, m.s.store.SetCapacity(m.partition(), 1+m.r.IntN(2000)))
 	case p < 91:
 		m.add()
 	case p < 92:

@@ -168,7 +168,7 @@ func TestParity63_Stats(t *testing.T) {
 		func() { must(t, s.Store().Clear()) },
 		func() { crash(t, s); s = open(t, p.handle(t), store, o) },
 		func() { fillPartition(t, s.Store(), 0, 0, 40) },
-		func() { must(t, s.Store().Resize(0, 7)) },
+		func() { must(t, s.Store().SetCapacity(0, 7)) },
 		func() { must(t, s.Close()); must(t, s.blobs.Close()); s = open(t, p.handle(t), store, o) },
 		func() { must(t, s.Store().Purge(noon.Add(1000*time.Hour))) },
 		func() { save(t, s) },

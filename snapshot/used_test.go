@@ -74,18 +74,18 @@ func TestGreatestNumber(t *testing.T) {
 	must(t, err)
 	save(t, s)
 	m := p.newest(t)
-	m.Ordinal, m.Partitions[1].Number = 2, core.MaxNumbers-2
+	m.Ordinal, m.Partitions[1].Number = 2, core.MaxPartitionNumbers-2
 	crash(t, s)
 	putManifest(t, &p, m)
 	again := open(t, p.handle(t), one(), manual())
 	same(t, "skipped", len(again.Report().Skipped), 0)
 	number, err := again.Store().AddPartition(core.PartitionOptions{Capacity: 3})
 	must(t, err)
-	same(t, "number", number, core.MaxNumbers-1)
+	same(t, "number", number, core.MaxPartitionNumbers-1)
 	must(t, again.Store().RemovePartition(number))
 	again = reopen(t, &p, again, one())
 	same(t, "skipped", len(again.Report().Skipped), 0)
-	same(t, "next number", again.Store().NextPartition(), core.MaxNumbers)
-	fillPartition(t, again.Store(), core.MaxNumbers-2, 0, 2)
+	same(t, "next number", again.Store().NextPartition(), core.MaxPartitionNumbers)
+	fillPartition(t, again.Store(), core.MaxPartitionNumbers-2, 0, 2)
 	_ = reopen(t, &p, again, one())
 }

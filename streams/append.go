@@ -128,7 +128,7 @@ func (l *Local) beginWith(w *work) (r Result, again bool, err error) {
 		return Result{}, false, err
 	}
 	partition, err := l.store.AddPartition(l.partition(s.limits, version))
-	if errors.Is(err, core.ErrNumbers) {
+	if errors.Is(err, core.ErrPartitionNumbers) {
 		return Result{}, false, fmt.Errorf("%w: %w", ErrTooManyStreams, err)
 	}
 	if err != nil {

@@ -240,7 +240,7 @@ type Summary struct {
 	Events     uint64
 	NotNumbers uint64
 	Numbers    core.Summary
-	Percentile map[int]float64 // of 50, 90, 95 and 99, to core.HistogramError; nil without numbers
+	Percentile map[int]float64 // of 50, 90, 95 and 99, to core.HistogramPrecision; nil without numbers
 	Groups     map[string]Group
 }
 

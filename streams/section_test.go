@@ -160,7 +160,7 @@ func TestNumbersOfPartitionsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	so.Restore.Added = []core.AddedPartition{{Number: core.MaxNumbers - 1, PartitionOptions: core.PartitionOptions{Capacity: 1}}}
+	so.Restore.Added = []core.AddedPartition{{Number: core.MaxPartitionNumbers - 1, PartitionOptions: core.PartitionOptions{Capacity: 1}}}
 	store, err := core.New(so)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestNumbersOfPartitionsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = l.Append(t.Context(), streams.Append{Stream: "a", Events: []streams.Event{{Data: []byte(`1`)}}})
-	if !errors.Is(err, streams.ErrTooManyStreams) || !errors.Is(err, core.ErrNumbers) {
+	if !errors.Is(err, streams.ErrTooManyStreams) || !errors.Is(err, core.ErrPartitionNumbers) {
 		t.Error(err)
 	}
 }

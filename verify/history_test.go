@@ -55,7 +55,7 @@ func (l storeLog) do(in input) (out output, err error) {
 	case appendOne:
 		p, err = l.s.Append(in.events[0])
 	case appendBatch:
-		var b core.Batch
+		var b core.BatchResult
 		b, err = l.s.AppendBatchTo(0, in.events)
 		p = b.First()
 	case appendIf:

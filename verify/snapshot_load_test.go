@@ -37,7 +37,7 @@ func TestSnapshotUnderFullLoad(t *testing.T) {
 			}
 			must(t, s.Close())
 			writers.Wait()
-			must(t, s.Store().Sync(t.Context())) // a delivery that ran while the store was closed may go on
+			must(t, s.Store().Settle(t.Context())) // a delivery that ran while the store was closed may go on
 			l := s.Store().Ledger()
 			appended := done[0].Load() + done[1].Load()
 			if !l.Balanced() || l.Appended != appended || l.Discarded != delivered.Load()+l.Undelivered || l.Visible+l.Discarded != appended {

@@ -48,7 +48,7 @@ func pictureOf(s *core.Store[event]) picture {
 	cut := s.Cut()
 	defer cut.Close()
 	p := picture{PurgedBefore: s.PurgedBefore().UTC(), Names: s.Keys().Names()}
-	for _, number := range cut.Partitions() {
+	for _, number := range cut.PartitionNumbers() {
 		x := partitionPicture{Number: number}
 		_, x.Next, _ = cut.Bounds(number)
 		x.First = x.Next

@@ -186,7 +186,7 @@ func (s *soaking) sample(limit uint64) (live uint64) {
 			}
 		}
 		// Lanes that nobody appends to now are tidied by the store's background goroutine, ten times a second.
-		if err := s.store.Sync(context.Background()); err != nil {
+		if err := s.store.Settle(context.Background()); err != nil {
 			s.fail("sync: %v", err)
 		}
 		if live = liveHeap(); live <= limit {
@@ -253,7 +253,7 @@ func (s *soaking) rest(res *soakResult) {
 	if s.MaxPending == 0 && !raceEnabled { // a segment that waits for OnDiscard cannot be used again
 		res.AllocsPerMillion = s.allocs()
 	}
-	if err := s.store.Sync(context.Background()); err != nil {
+	if err := s.store.Settle(context.Background()); err != nil {
 		s.fail("sync: %v", err)
 	}
 	l := s.store.Ledger()

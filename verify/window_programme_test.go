@@ -104,7 +104,7 @@ func (c *windowing) run(number int, last bool) (err error) {
 	w, err := window.New(ctx, window.Options{
 		Store: faultstore.Signals(inner, plan), Capacity: c.Capacity, MaxPending: c.MaxPending, MaxPerFlush: c.MaxPerFlush,
 		HighWater: c.HighWater, Overload: c.Overload, MaxBlock: 3 * time.Millisecond, FlushInterval: c.FlushInterval,
-		MaxAge: c.MaxAge, RetainRows: c.RetainRows,
+		MaxAge: c.MaxAge, RetainCount: c.RetainRows,
 	})
 	if err != nil {
 		return err

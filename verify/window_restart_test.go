@@ -142,7 +142,7 @@ func TestSignalCase42OnSQLite(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, "sqlite://"+filepath.ToSlash(dir)+"/signals.db?synchronous=normal")
 	o := byHand(store)
-	o.RetainRows, o.Capacity = 5000, 10_000
+	o.RetainCount, o.Capacity = 5000, 10_000
 	w := openWindow(t, o)
 	sizes, half := []int64{}, pick[uint64](60, 30, 12)
 	for round := range 2 * half {

@@ -42,7 +42,7 @@ func TestConservationOfSignals(t *testing.T) {
 	for g := range 4 {
 		all.Go(func() {
 			pattern := fmt.Sprint("g", g)
-			name, err := w.Name(pattern)
+			name, err := w.Intern(pattern)
 			if err != nil {
 				t.Error(err)
 				return

@@ -103,7 +103,7 @@ func (w *writer) retry(err error) bool {
 	return false
 }
 
-func (w *writer) many(left, most uint64, f func([]event) (core.Batch, error)) {
+func (w *writer) many(left, most uint64, f func([]event) (core.BatchResult, error)) {
 	rest := w.take(min(left, 1+w.rng.Uint64N(most)))
 	for len(rest) > 0 {
 		b, err := f(rest)
@@ -119,7 +119,7 @@ func (w *writer) many(left, most uint64, f func([]event) (core.Batch, error)) {
 }
 
 // noteBatch finds out which event went where, and returns those that went nowhere.
-func (w *writer) noteBatch(b core.Batch, events []event) []event {
+func (w *writer) noteBatch(b core.BatchResult, events []event) []event {
 	w.cur = slices.Repeat([]int{0}, w.run.store.Partitions())
 	taken := make([]bool, len(events))
 	for r := range b.Runs() {

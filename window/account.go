@@ -215,7 +215,7 @@ func (w *Window) resize(capacity int) error {
 	if want == w.store.Capacity() {
 		return nil
 	}
-	return w.store.Resize(0, want)
+	return w.store.SetCapacity(0, want)
 }
 
 // SetMaxAge changes the age from which on signals are not shown. A longer one may show again what had expired, as far as

@@ -12,7 +12,7 @@ func TestRaiseDoesNotAllocate(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	w := open(t, Options{Capacity: 4096, MaxNames: 1})
-	n, err := w.Name("order.completed")
+	n, err := w.Intern("order.completed")
 	if err != nil {
 		t.Fatal(err)
 	}

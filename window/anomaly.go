@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ErrorNames is a pattern of names that tell of errors: "error", "error.io", "error:Timeout".
-const ErrorNames = "error,error.*,error:*"
+// ErrorPattern is a pattern of names that tell of errors: "error", "error.io", "error:Timeout".
+const ErrorPattern = "error,error.*,error:*"
 
 // An Anomaly finds bursts: as many signals of a pattern within a span as its threshold, or more. It keeps nothing and
 // asks the window each time. Bad fields are errors of its methods.

@@ -50,14 +50,14 @@ func BenchmarkRaise(b *testing.B) {
 		}
 	})
 	b.Run("name", func(b *testing.B) {
-		n, _ := benchWindow(b, Options{}).Name("order.completed")
+		n, _ := benchWindow(b, Options{}).Intern("order.completed")
 		b.ReportAllocs()
 		for b.Loop() {
 			_, _ = n.Raise("order-17")
 		}
 	})
 	b.Run("name-unsampled", func(b *testing.B) {
-		n, _ := benchWindow(b, Options{SampleEvery: 1 << 40}).Name("order.completed")
+		n, _ := benchWindow(b, Options{SampleEvery: 1 << 40}).Intern("order.completed")
 		b.ReportAllocs()
 		for b.Loop() {
 			_, _ = n.Raise("order-17")

@@ -11,14 +11,14 @@ import (
 // service can raise them, and they survive a restart. Bad fields are errors of its methods.
 type Breaker struct {
 	Window    *Window
-	Failures  string        // pattern; "" means ErrorNames
+	Failures  string        // pattern; "" means ErrorPattern
 	Key       string        // "" means failures of every key
 	Span      time.Duration // 0 means 30 seconds
 	Threshold int           // 0 means 5
 }
 
-// Open reports whether calls should be refused. With an error it does not.
-func (b Breaker) Open() (bool, error) {
+// IsOpen reports whether calls should be refused. With an error it does not.
+func (b Breaker) IsOpen() (bool, error) {
 	wait, err := b.ClosesIn()
 	return wait > 0, err
 }
@@ -27,7 +27,7 @@ func (b Breaker) Open() (bool, error) {
 // counted from the newest one, has left the span. It is 0 for a closed breaker.
 func (b Breaker) ClosesIn() (time.Duration, error) {
 	if b.Failures == "" {
-		b.Failures = ErrorNames
+		b.Failures = ErrorPattern
 	}
 	if b.Span == 0 {
 		b.Span = 30 * time.Second

@@ -38,7 +38,7 @@ func TestSignalCase17_OneOperationOverFlushes(t *testing.T) {
 
 func testOneOperation(t *testing.T, store sinks.SignalStore) {
 	w := open(t, manual(store))
-	n, err := w.Name("step")
+	n, err := w.Intern("step")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func TestSignalCase41_StatsAddUp(t *testing.T) {
 func TestSignalCase42_RetentionOnDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, inner, _ := faulty(t, "prune:3 error io")
-		w := open(t, Options{Store: store, Clock: time.Now, RetainRows: 500, FlushInterval: time.Second, SampleEvery: 1 << 30})
+		w := open(t, Options{Store: store, Clock: time.Now, RetainCount: 500, FlushInterval: time.Second, SampleEvery: 1 << 30})
 		most := 0
 		for range 100 {
 			raiseMany(t, w, 100)
@@ -206,7 +206,7 @@ func TestSignalCase44_BadOptions(t *testing.T) {
 		{MaxBlock: -1},
 		{Store: store, RetainAge: -1},
 		{SampleEvery: -1},
-		{RetainRows: 1},
+		{RetainCount: 1},
 		{Overload: Block},
 		{Clock: func() time.Time { return time.Time{}.AddDate(-2, 0, 0) }},
 	}
@@ -237,7 +237,7 @@ func TestSignalCase44_BadOptions(t *testing.T) {
 func TestSignalCase45_HeapStaysFlat(t *testing.T) {
 	store := &forgetful{}
 	w := open(t, Options{Store: store, Capacity: 2000, HighWater: 500, Overload: Block})
-	n, err := w.Name("x")
+	n, err := w.Intern("x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestSignalCase46_EverythingAtOnce(t *testing.T) {
 		store, inner, plan := faulty(t, "append:5 error io; append:9 lost-reply; append:12-14 error full; append:* delay 10us")
 		w := open(t, Options{
 			Store: store, Capacity: 3000, MaxPerFlush: 200, FlushInterval: time.Millisecond, Overload: policy, MaxBlock: time.Minute,
-			MaxNames: 200, SampleEvery: 7, RetainRows: 1 << 40,
+			MaxNames: 200, SampleEvery: 7, RetainCount: 1 << 40,
 		})
 		hammer(t, w)
 		plan.Clear()
@@ -364,7 +364,7 @@ func TestShutdownInTheMiddle(t *testing.T) {
 
 // raiseUntilClosed returns how many signals were accepted.
 func raiseUntilClosed(t *testing.T, w *Window, g int) (accepted uint64) {
-	name, _ := w.Name("a")
+	name, _ := w.Intern("a")
 	batch := make([]Signal, 1+50*g)
 	for i := range batch {
 		batch[i].Name = "b"
@@ -394,7 +394,7 @@ func hammer(t *testing.T, w *Window) {
 	for g := range 4 {
 		writers.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(g), 46))
-			n, _ := w.Name("hot")
+			n, _ := w.Intern("hot")
 			for i := range pick(20_000, 3_000) {
 				var err error
 				switch {

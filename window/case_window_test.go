@@ -52,7 +52,7 @@ func TestSignalCase04_CapacityUnderWriters(t *testing.T) {
 	var group sync.WaitGroup
 	for g := range writers {
 		group.Go(func() {
-			n, err := w.Name(fmt.Sprint("w", g))
+			n, err := w.Intern(fmt.Sprint("w", g))
 			for range each {
 				if _, e := n.Raise(""); e != nil || err != nil {
 					t.Error(e, err)
@@ -301,7 +301,7 @@ func TestSignalCase12_BadSignals(t *testing.T) {
 	}
 	_, err := w.Raise("", "k")
 	wantError(t, "empty name", err, ErrInvalid)
-	n, _ := w.Name("a")
+	n, _ := w.Intern("a")
 	for _, key := range []string{long[:4097], "a\x00", "12345678\x00", "\xff"} {
 		_, err = n.Raise(key)
 		wantError(t, "key", err, ErrInvalid)
@@ -334,7 +334,7 @@ func TestSignalCase13_SamplingIsExact(t *testing.T) {
 		}
 		group.Wait()
 		_, _ = w.RaiseBatch(make([]Signal, 3)) // refused, so it does not count
-		name, err := w.Name("x")
+		name, err := w.Intern("x")
 		wantError(t, "Name", err, nil)
 		for i := range 500 {
 			_, _ = w.RaiseSignal(Signal{Name: "x"})

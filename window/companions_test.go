@@ -49,7 +49,7 @@ func TestBreaker(t *testing.T) {
 	w := open(t, Options{Clock: c.now})
 	b := Breaker{Window: w, Key: "db", Threshold: 3, Span: time.Minute}
 	for _, second := range []int{0, 10, 20} {
-		if on, err := b.Open(); on || err != nil {
+		if on, err := b.IsOpen(); on || err != nil {
 			t.Errorf("open at %d: %v", second, err)
 		}
 		if _, err := w.RaiseSignal(Signal{Name: "error:Timeout", Key: "db"}); err != nil {
@@ -63,14 +63,14 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("closes in %v, %v", wait, err)
 	}
 	c.advance(wait - 1)
-	if on, _ := b.Open(); !on {
+	if on, _ := b.IsOpen(); !on {
 		t.Error("closed too early")
 	}
 	c.advance(1)
-	if on, _ := b.Open(); on {
+	if on, _ := b.IsOpen(); on {
 		t.Error("does not close")
 	}
-	_, err = Breaker{Window: w, Threshold: -1}.Open()
+	_, err = Breaker{Window: w, Threshold: -1}.IsOpen()
 	wantError(t, "threshold", err, ErrOption)
 }
 
@@ -237,7 +237,7 @@ func TestBreakerInTheFarFuture(t *testing.T) {
 		t.Errorf("closes in %v, %v", wait, err)
 	}
 	b.Span = Forever
-	if on, err := b.Open(); !on || err != nil {
+	if on, err := b.IsOpen(); !on || err != nil {
 		t.Errorf("open: %v, %v", on, err)
 	}
 }

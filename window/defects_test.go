@@ -63,7 +63,7 @@ func TestSignalDefectD04_NothingIsSwallowed(t *testing.T) {
 
 func TestSignalDefectD10_CapacityIsABound(t *testing.T) {
 	w := open(t, Options{Capacity: 1000})
-	n, err := w.Name("x")
+	n, err := w.Intern("x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestSignalDefectD34_BreakerSeesFailures(t *testing.T) {
 	for range 5 {
 		raise(t, w, "error:io")
 	}
-	if on, err := b.Open(); !on || err != nil {
+	if on, err := b.IsOpen(); !on || err != nil {
 		t.Errorf("open: %v, %v", on, err)
 	}
 }

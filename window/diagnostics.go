@@ -25,7 +25,7 @@ func newTeller(clock func() time.Time, c *ticker) (*teller, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := w.Name("window.raise")
+	n, err := w.Intern("window.raise")
 	return &teller{w, n}, err
 }
 

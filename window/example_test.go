@@ -23,7 +23,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	completed, _ := w.Name("order.completed")
+	completed, _ := w.Intern("order.completed")
 	for i := range 3 {
 		completed.Raise(fmt.Sprint("order-", i))
 	}

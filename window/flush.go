@@ -324,7 +324,7 @@ func (a *account) book(err error) {
 // prune deletes what the retention of the store does not want, little by little but faster than the window writes.
 func (f *flusher) prune(written int) {
 	w := f.w
-	if w.o.RetainAge == 0 && w.o.RetainRows == 0 {
+	if w.o.RetainAge == 0 && w.o.RetainCount == 0 {
 		return
 	}
 	var before time.Time
@@ -354,7 +354,7 @@ func (f *flusher) prune(written int) {
 // pruneSome contains a store that panics.
 func (f *flusher) pruneSome(before time.Time) (n int, err error) {
 	o := &f.w.o
-	if p := contain(func() { n, err = sinks.Prune(f.ctx, o.Store, before, o.RetainRows, pruneBatch) }); p != nil {
+	if p := contain(func() { n, err = sinks.Prune(f.ctx, o.Store, before, o.RetainCount, pruneBatch) }); p != nil {
 		return 0, p
 	}
 	return n, err

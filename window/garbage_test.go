@@ -213,7 +213,7 @@ func (prunePanics) Prune(context.Context, time.Time, uint64, int) (int, error) {
 
 func TestStoreThatPanicsInPrune(t *testing.T) {
 	o := manual(prunePanics{memory(t)})
-	o.RetainRows = 1
+	o.RetainCount = 1
 	w := open(t, o)
 	raise(t, w, "a", "b")
 	flush(t, w)

@@ -169,8 +169,8 @@ type Name struct {
 	id uint32
 }
 
-// Name checks a name and makes the window know it. Errors: ErrInvalid, ErrNamesFull.
-func (w *Window) Name(name string) (Name, error) {
+// Intern checks a name and makes the window know it. Errors: ErrInvalid, ErrNamesFull.
+func (w *Window) Intern(name string) (Name, error) {
 	if p := nameProblem(name); p != "" {
 		w.refused.invalid.Add(1)
 		return Name{}, fmt.Errorf("%w: name %s", ErrInvalid, p)

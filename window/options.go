@@ -63,7 +63,7 @@ type Options struct {
 	Overload      Policy            // what happens at MaxPending
 	MaxBlock      time.Duration     // how long a Raise may wait, for the store or for a watcher; 0 means DefaultMaxBlock
 	RetainAge     time.Duration     // > 0: older signals are deleted from the store
-	RetainRows    uint64            // > 0: beyond it the oldest signals are deleted from the store
+	RetainCount   uint64            // > 0: beyond it the oldest signals are deleted from the store
 
 	// (*) Under DropNewest and Block each raise that is running when MaxPending is reached may exceed it by its one
 	// signal. Batches and raises that waited do not.
@@ -122,6 +122,6 @@ func (o *Options) validate() error {
 	}
 	check(o.SampleEvery > 0, "SampleEvery", "is negative")
 	check(o.Store != nil || o.MaxPending == 0 && o.HighWater == 0 && o.Overload == DropOldest &&
-		o.RetainAge == 0 && o.RetainRows == 0, "MaxPending, HighWater, Overload, RetainAge or RetainRows", "needs a Store")
+		o.RetainAge == 0 && o.RetainCount == 0, "MaxPending, HighWater, Overload, RetainAge or RetainCount", "needs a Store")
 	return errors.Join(all...)
 }

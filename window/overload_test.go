@@ -31,7 +31,7 @@ func TestSetCapacityDuringAWrite(t *testing.T) {
 			if err := w.SetCapacity(25_000); err != nil {
 				t.Fatal(err)
 			}
-			n, err := w.Name("x")
+			n, err := w.Intern("x")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestPoliciesHoldWhileTheCapacityJumps(t *testing.T) {
 }
 
 func raiseUntil(w *Window, g, n int) {
-	name, _ := w.Name("x")
+	name, _ := w.Intern("x")
 	batch := make([]Signal, 700)
 	for i := range batch {
 		batch[i].Name = "b"
@@ -225,7 +225,7 @@ func TestBatchesAndRaisesUnderDropNewest(t *testing.T) {
 	var accepted, refused atomic.Uint64
 	for g := range 8 {
 		all.Go(func() {
-			name, _ := w.Name("x")
+			name, _ := w.Intern("x")
 			batch := make([]Signal, 1+g*300)
 			for i := range batch {
 				batch[i].Name = "b"

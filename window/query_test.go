@@ -156,7 +156,7 @@ func TestNamesAreBounded(t *testing.T) {
 	for range 3 {
 		_, err := w.Raise("c", "")
 		wantError(t, "Raise", err, ErrNamesFull)
-		_, err = w.Name("d")
+		_, err = w.Intern("d")
 		wantError(t, "Name", err, ErrNamesFull)
 	}
 	n, err := w.RaiseBatch([]Signal{{Name: "a"}, {Name: "e"}})
@@ -164,7 +164,7 @@ func TestNamesAreBounded(t *testing.T) {
 	if s := balanced(t, w); n != 0 || s.Refused.NamesFull != 8 || s.Names != 2 || s.Raised != 3 {
 		t.Errorf("%d, %+v", n, s)
 	}
-	if a, _ := w.Name("a"); a.String() != "a" || (Name{}).String() != "" {
+	if a, _ := w.Intern("a"); a.String() != "a" || (Name{}).String() != "" {
 		t.Error("String")
 	}
 }

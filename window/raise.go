@@ -19,7 +19,7 @@ type refusals struct{ invalid, names, overloaded, closed atomic.Uint64 }
 func (w *Window) Raise(name, key string) (uint64, error) {
 	id, ok := w.names.ID(name)
 	if !ok {
-		n, err := w.Name(name)
+		n, err := w.Intern(name)
 		if err != nil {
 			return 0, err
 		}

@@ -84,7 +84,7 @@ func (w *Window) record(s *Signal) (Record, error) {
 	id := uint32(known)
 	if !ok && err == nil {
 		var n Name
-		if n, err = w.Name(s.Name); err != nil {
+		if n, err = w.Intern(s.Name); err != nil {
 			return Record{}, err
 		}
 		id = n.id

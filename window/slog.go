@@ -151,20 +151,20 @@ func slug(text string) string {
 	return b.String()
 }
 
-// LogSignals starts a watcher that logs the signals of a pattern, each once: "" means ErrorNames. The level is that of
+// LogSignals starts a watcher that logs the signals of a pattern, each once: "" means ErrorPattern. The level is that of
 // the first part of the name: error, warn or warning, debug, and info for everything else. Restored signals are logged
 // only after Load with Replay. OnGap of the options is called beside a warning in the log. A logger that raises what it
 // logs in the same window must not raise what the pattern covers, or each signal leads to the next.
 func LogSignals(w *Window, pattern string, log *slog.Logger, o WatchOptions) (*Watcher, error) {
 	if pattern == "" {
-		pattern = ErrorNames
+		pattern = ErrorPattern
 	}
 	if log == nil {
 		return nil, fmt.Errorf("%w: no logger", ErrOption)
 	}
 	told := o.OnGap
 	o.OnGap = func(g Gap) {
-		log.Warn("signals missed", "from", g.From, "to", g.To, "signals", g.Signals, "unseen", g.Unseen)
+		log.Warn("signals missed", "from", g.From, "to", g.To, "signals", g.Dropped, "unseen", g.Unseen)
 		if told != nil {
 			told(g)
 		}

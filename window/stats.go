@@ -22,7 +22,7 @@ type Stats struct {
 	Persisted uint64 // written to the store
 	Pending   uint64 // waiting for the store, or being written
 	Dropped   uint64 // given up by Overload; unwritten, unless a write with an unknown outcome was stored after all
-	Pruned    uint64 // deleted from the store by RetainAge and RetainRows
+	Pruned    uint64 // deleted from the store by RetainAge and RetainCount
 
 	Refused Refused
 

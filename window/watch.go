@@ -21,7 +21,7 @@ type WatchOptions struct {
 // A Gap is a stretch of signals that a watcher did not deliver.
 type Gap struct {
 	From, To uint64 // sequences of the first and the last one
-	Signals  uint64 // matching signals that the policy dropped
+	Dropped  uint64 // matching signals that the policy dropped
 	Unseen   uint64 // signals, matching or not, that left memory before the watcher could look at them
 }
 
@@ -33,13 +33,13 @@ func (g *Gap) merge(o Gap) {
 		g.From = o.From
 	}
 	g.To = max(g.To, o.To)
-	g.Signals += o.Signals
+	g.Dropped += o.Dropped
 	g.Unseen += o.Unseen
 }
 
 // String describes the gap.
 func (g Gap) String() string {
-	return fmt.Sprintf("gap from %d to %d: %d matching signals dropped, %d signals unseen", g.From, g.To, g.Signals, g.Unseen)
+	return fmt.Sprintf("gap from %d to %d: %d matching signals dropped, %d signals unseen", g.From, g.To, g.Dropped, g.Unseen)
 }
 
 // WatchStats counts what a watcher did.
@@ -236,7 +236,7 @@ func (x *Watcher) offer(s *Signal) {
 	tell(x.filled)
 }
 
-func dropped(s *Signal) Gap { return Gap{From: s.Sequence, To: s.Sequence, Signals: 1} }
+func dropped(s *Signal) Gap { return Gap{From: s.Sequence, To: s.Sequence, Dropped: 1} }
 
 func (x *Watcher) dropOldest() {
 	old := x.pop()

@@ -30,7 +30,7 @@ func (r *recorder) call(s Signal) {
 func (r *recorder) gap(g Gap) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list = append(r.list, fmt.Sprintf("gap %d-%d:%d,%d", g.From, g.To, g.Signals, g.Unseen))
+	r.list = append(r.list, fmt.Sprintf("gap %d-%d:%d,%d", g.From, g.To, g.Dropped, g.Unseen))
 }
 
 func (r *recorder) text() string {
@@ -193,17 +193,17 @@ func checkDeliveries(t *testing.T, got []Gap, hits []bool, s WatchStats, policy 
 		}
 		last = g.To
 		matching := count(g.From, g.To)
-		if g.Signals+g.Unseen == 0 {
+		if g.Dropped+g.Unseen == 0 {
 			sum.Delivered++
 			if matching != 1 {
 				t.Fatalf("policy %d: %d is delivered, but does not match", policy, g.From)
 			}
 			continue
 		}
-		if matching < g.Signals || matching > g.Signals+g.Unseen || g.Signals+g.Unseen > g.To-g.From+1 {
+		if matching < g.Dropped || matching > g.Dropped+g.Unseen || g.Dropped+g.Unseen > g.To-g.From+1 {
 			t.Fatalf("policy %d: %v, but %d match", policy, g, matching)
 		}
-		sum.Dropped += g.Signals
+		sum.Dropped += g.Dropped
 		sum.Unseen += g.Unseen
 	}
 	if n := count(last+1, uint64(len(hits)-1)); n != 0 {
@@ -249,7 +249,7 @@ func TestWatchDropsCheaply(t *testing.T) {
 		t.Errorf("5,000 drops took %v", d)
 	}
 	gap, s, ok := x.next()
-	if !ok || s.Sequence != 5001 || gap != (Gap{From: 1, To: 5000, Signals: 5000}) {
+	if !ok || s.Sequence != 5001 || gap != (Gap{From: 1, To: 5000, Dropped: 5000}) {
 		t.Errorf("%v, %d", gap, s.Sequence)
 	}
 }

@@ -70,7 +70,7 @@ func beHub(ctx context.Context, o options, out io.Writer) (err error) {
 
 // scan is the hub's work.
 func scan(ctx context.Context, o options, w *window.Window) (scans int, err error) {
-	name, err := w.Name(scanned)
+	name, err := w.Intern(scanned)
 	if err != nil {
 		return 0, err
 	}

@@ -148,7 +148,7 @@ func sameAsReport(t *testing.T, s *screen, o options) {
 	}
 	for _, span := range spans {
 		got, want := span.of(&f.windows), span.of(&r.Windows)
-		if got.P95 != nil && want.P95 != nil && math.Abs(*got.P95-*want.P95) <= core.HistogramError*math.Abs(*want.P95) {
+		if got.P95 != nil && want.P95 != nil && math.Abs(*got.P95-*want.P95) <= core.HistogramPrecision*math.Abs(*want.P95) {
 			got.P95 = want.P95
 		}
 	}

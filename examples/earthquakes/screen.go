@@ -35,7 +35,7 @@ type screen struct {
 func newScreen(p *player, out io.Writer, o options) (*screen, error) {
 	s := &screen{player: p, out: out, options: o, terminal: isTerminal(out), every: time.Second}
 	var err error
-	s.magnitudes, err = core.NewRollup(p.store, core.Numbers(magnitude), core.RollupOptions{Name: "magnitudes"})
+	s.magnitudes, err = core.NewRollup(p.store, core.Summaries(magnitude), core.RollupOptions{Name: "magnitudes"})
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func openRecorder(ctx context.Context, o recorderOptions) (*recorder, error) {
 	}
 	r.store = r.saver.Store()
 	if r.window, err = window.New(ctx, window.Options{MaxAge: o.span, Clock: o.clock}); err == nil {
-		r.failed, err = r.window.Name("error")
+		r.failed, err = r.window.Intern("error")
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.saver.Close(), r.blobs.Close())

@@ -43,7 +43,7 @@ func appendAndRead(w io.Writer) error {
 
 	cut := orders.Cut() // a consistent view; writers go on
 	defer cut.Close()
-	last := cut.Last(5 * time.Second)
+	last := cut.Within(5 * time.Second)
 	n, err := last.Count()
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func aggregate(w io.Writer) error {
 		return err
 	}
 	defer orders.Close()
-	amounts, err := core.NewRollup(orders, core.Numbers(func(o *Order) float64 { return o.Amount }),
+	amounts, err := core.NewRollup(orders, core.Summaries(func(o *Order) float64 { return o.Amount }),
 		core.RollupOptions{Name: "amounts", Retain: time.Hour})
 	if err != nil {
 		return err

@@ -156,7 +156,7 @@ func (s *State) openSignals(ctx context.Context) (err error) {
 	// A request costs far more than reading the time. The window's own clock wakes an idle server a thousand times a second.
 	s.Signals, err = window.New(ctx, window.Options{
 		Clock:    time.Now,
-		Capacity: s.o.SignalCount, MaxAge: s.o.SignalAge, Store: s.stored, RetainRows: s.o.SignalKeep,
+		Capacity: s.o.SignalCount, MaxAge: s.o.SignalAge, Store: s.stored, RetainCount: s.o.SignalKeep,
 	})
 	if err != nil {
 		return wrap("open", "signals", err)

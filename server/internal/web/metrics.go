@@ -238,7 +238,7 @@ func (m *metricRoutes) views(w http.ResponseWriter, r *http.Request) error {
 	cut := m.store.Cut()
 	defer cut.Close()
 	views, total := []shape{}, 0
-	for _, i := range cut.Partitions() {
+	for _, i := range cut.PartitionNumbers() {
 		var v shape
 		for _, run := range cut.Partition(i).Runs() {
 			v.SegmentCount++

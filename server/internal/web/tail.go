@@ -114,7 +114,7 @@ func (h *signalRoutes) follow(
 				err = f.signal(&s)
 			}
 		case g := <-gaps:
-			err = f.note("gap", gap{From: g.From, To: g.To, Signals: g.Signals, Unseen: g.Unseen})
+			err = f.note("gap", gap{From: g.From, To: g.To, Signals: g.Dropped, Unseen: g.Unseen})
 		case <-beat.C:
 			err = f.write(": alive\n\n")
 		case <-r.Context().Done():
