@@ -114,7 +114,7 @@ func (s *stage) buildConsumer(ctx context.Context, m modset.Module, dir string, 
 	if err != nil {
 		return "", err
 	}
-	mod := fmt.Sprintf("module %s\n\ngo %s\n\nrequire %s %s\n", consumerPath, own.Go.Version, m.Path(), s.version)
+	mod := fmt.Sprintf("module %s\n\ngo %s\n\nrequire %s %s\n", consumerPath, own.Go.Version, m.Path(), s.versions[m.Dir])
 	for name, data := range map[string][]byte{"go.mod": []byte(mod), "main.go": program} {
 		if err := staging.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			return "", err

@@ -22,13 +22,16 @@ func (s *stage) tidyModule(ctx context.Context, m modset.Module) error {
 	if err != nil {
 		return err
 	}
-	modBefore, err := s.setSiblings(m, func(string) string { return s.version })
+	modBefore, err := s.setSiblings(m, s.version)
 	if err != nil {
 		return err
 	}
 	sumBefore, err := s.dropSiblingSums(m)
-	if err != nil || !s.goCommand(ctx, m, "mod", "tidy") {
+	if err != nil {
 		return err
+	}
+	if _, ok := s.goCommand(ctx, m, "mod", "tidy"); !ok {
+		return nil
 	}
 	modAfter, err := os.ReadFile(filepath.Join(s.tree, m.Dir, "go.mod"))
 	if err != nil {
@@ -133,7 +136,7 @@ func (s *stage) writeTidied(m modset.Module, original *modfile.File, sum []strin
 	if err != nil {
 		return err
 	}
-	if _, err := s.setSiblings(m, func(string) string { return s.version }); err != nil {
+	if _, err := s.setSiblings(m, s.version); err != nil {
 		return err
 	}
 	siblings, err := s.siblingSums(m, had)

@@ -43,7 +43,7 @@ func (s *stage) program(ctx context.Context) error {
 
 // installTo installs the command in a folder of the tree by its path and version, outside of any module.
 func (s *stage) installTo(ctx context.Context, m modset.Module, folder, bin string) bool {
-	name := modset.Prefix + "/" + folder + "@" + s.version
+	name := modset.Prefix + "/" + folder + "@" + s.versions[m.Dir]
 	install := s.command(ctx, s.temp, "install", name)
 	install.Env = append(install.Env, "GOBIN="+bin)
 	if out, err := install.CombinedOutput(); err != nil {

@@ -17,11 +17,13 @@ const usage = `usage: rehearse [-C dir] [-head] [-test] [-keep] [module ...]
        rehearse [-C dir] [-head] -install folder [-then command]
        rehearse [-C dir] [-head] -tidy dir
 
-Copies the tracked files to a temporary folder (untracked files never count: git add them first), sets what the modules
-require of each other to a version made from that content, and then, in dependency order and with GOWORK=off, for each
+Copies the tracked files to a folder of its own (untracked files never count: git add them first), sets what the modules
+require of each other to versions made from their content, and then, in dependency order and with GOWORK=off, for each
 module: go mod tidy (which must change nothing else), go build and go vet; then it packs the module for those that follow.
 With -test it also runs go test -short in the released modules, two at a time; nobody gets the others outside of the
-workspace. Modules that the named ones need are rehearsed too; none named means all.
+workspace. Modules that the named ones need are rehearsed too; none named means all. The folder and the versions are the same
+every time, so the go command does nothing again for a module that has not changed, nor has what it requires; its rules for
+cached tests hold.
 
 With -consume it makes, for each of the released modules, a module of a user that requires that one alone, builds and
 runs the user's program, and compares the modules that the binary records with the list beside the program, below

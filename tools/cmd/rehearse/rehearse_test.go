@@ -9,8 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/mod/semver"
-
+	"github.com/ephemera-go/ephemera/tools/internal/modset"
 	"github.com/ephemera-go/ephemera/tools/internal/staging"
 )
 
@@ -58,6 +57,15 @@ func put(t *testing.T, root string, files map[string]string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func gitRun(t *testing.T, root string, args ...string) {
@@ -202,17 +210,19 @@ func TestConsumeNoticesDependencies(t *testing.T) {
 // The module cache is the user's, and nothing of ours stays in it.
 func TestNothingStaysInTheModuleCache(t *testing.T) {
 	root := repo(t, nil)
-	_, out := tool(t, root, "-consume", "core")
-	_, version, _ := strings.Cut(out, " modules at ")
-	version, _, _ = strings.Cut(version, "\n")
-	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
-	if err != nil || !strings.HasPrefix(version, "v0.1.0-rehearse.") {
-		t.Fatalf("%v, version %q in:\n%s", err, version, out)
+	put(t, root, map[string]string{"mid/cmd/hello/main.go": "package main\n\nfunc main() {}\n"})
+	gitRun(t, root, "add", ".")
+	_, out := tool(t, root, "-install", "mid/cmd/hello")
+	_, version, _ := strings.Cut(out, "mid/cmd/hello@")
+	version, _, ok := strings.Cut(version, ": ok\n")
+	if !ok || !strings.HasPrefix(version, "v0.1.0-rehearse.") {
+		t.Fatalf("version %q in:\n%s", version, out)
 	}
-	left, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(cache)), "github.com/ephemera-go/ephemera/*@"+version))
-	downloads, err2 := filepath.Glob(filepath.Join(strings.TrimSpace(string(cache)), "cache/download/github.com/ephemera-go/ephemera/*/@v/"+version+"*"))
-	if err != nil || err2 != nil || len(left)+len(downloads) > 0 {
-		t.Errorf("left: %v %v, %v %v", left, downloads, err, err2)
+	cache := goEnv(t, "GOMODCACHE")
+	for _, pattern := range []string{"mid@" + version, "../../../cache/download/github.com/ephemera-go/ephemera/mid/@v/" + version + "*"} {
+		if left, err := filepath.Glob(filepath.Join(cache, "github.com/ephemera-go/ephemera", pattern)); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
 	}
 }
 
@@ -282,39 +292,78 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// Two rehearsals of one tree at a time do not take each other's modules away.
+// Two rehearsals at a time do not take each other's files and modules away.
 func TestClaims(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir, map[string]string{"a": t.Name() + dir})
-	first, release, err := claimVersion(dir)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	temp := t.TempDir()
+	first, release, err := claim(temp, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, release2, err := claimVersion(dir)
-	if err != nil || second == first || semver.Canonical(second) != second {
-		t.Errorf("versions %s and %s, %v", first, second, err)
+	second, release2, err := claim(temp, false)
+	if err != nil || second.tree == first.tree || second.suffix == "" {
+		t.Errorf("at the same time: %+v and %+v, %v", first, second, err)
 	}
 	release2()
 	release()
-	third, release, err := claimVersion(dir)
+	third, release, err := claim(temp, false)
 	if err != nil || third != first {
-		t.Errorf("version %s after %s is free again, %v", third, first, err)
+		t.Errorf("after %+v: %+v, %v", first, third, err)
 	}
 	release()
+	if kept, _, err := claim(temp, true); err != nil || kept.tree == first.tree {
+		t.Errorf("to be kept: %+v, %v", kept, err)
+	}
 }
 
-func TestVersionFollowsContent(t *testing.T) {
-	dir := t.TempDir()
-	seen := map[string]bool{}
-	for _, files := range []map[string]string{{"a": "1"}, {"a": "2"}, {"b": "1"}} {
-		put(t, dir, files)
-		v, err := treeVersion(dir)
+func TestVersionsFollowContent(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, good)
+	set, err := modset.Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(suffix string) map[string]string {
+		t.Helper()
+		order, err := staging.Order(set, root, []string{"mid"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, _ := treeVersion(dir); again != v || seen[v] {
-			t.Errorf("version %s, again %s, seen %v", v, again, seen)
+		got, err := versions(set, root, order, suffix)
+		if err != nil {
+			t.Fatal(err)
 		}
-		seen[v] = true
+		return got
 	}
+	first := of("")
+	if again := of(""); !maps.Equal(first, again) || first["core"] == first["mid"] {
+		t.Errorf("versions %v, again %v", first, again)
+	}
+	if other := of("x"); other["core"] == first["core"] {
+		t.Errorf("versions %v of two rehearsals at a time", other)
+	}
+	put(t, root, map[string]string{"mid/mid.go": "package mid\n"})
+	second := of("")
+	if second["core"] != first["core"] || second["mid"] == first["mid"] {
+		t.Errorf("mid changed: versions %v, before %v", second, first)
+	}
+	put(t, root, map[string]string{"core/core.go": "package core\n\nfunc F() int { return 2 }\n"})
+	third := of("")
+	if third["core"] == first["core"] || third["mid"] == second["mid"] {
+		t.Errorf("core changed: versions %v, before %v", third, second)
+	}
+}
+
+// What did not change is not tested again; a changed file that a test reads counts, also at the same size.
+func TestUnchangedModulesAreNotTestedAgain(t *testing.T) {
+	reads := "package core\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestF(t *testing.T) {\n" +
+		"\tif text, err := os.ReadFile(\"testdata/word\"); err != nil || string(text) != \"good\" {\n\t\tt.Fatal(err, string(text))\n\t}\n}\n"
+	unique := "package core\n\n// " + t.TempDir() + "\nfunc F() int { return 1 }\n"
+	root := repo(t, map[string]string{"core/core.go": unique, "core/core_test.go": reads, "core/testdata/word": "good"})
+	t.Setenv("GOCACHE", goEnv(t, "GOCACHE")) // it would follow the next one
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	expect(t, root, 0, "core: test ok (", "-test", "core")
+	expect(t, root, 0, "core: test ok, unchanged (", "-test", "core")
+	put(t, root, map[string]string{"core/testdata/word": "evil"})
+	expect(t, root, 1, "core: go test -short", "-test", "core")
 }

@@ -23,12 +23,12 @@ const together = 2
 // stage is one rehearsal: a copy of the tree, the proxy that its modules go to, and what went wrong.
 type stage struct {
 	config
-	temp    string
-	tree    string
-	proxy   staging.Proxy
-	version string
-	set     modset.Set
-	env     []string
+	temp     string
+	tree     string
+	proxy    staging.Proxy
+	set      modset.Set
+	versions map[string]string // by folder
+	env      []string
 
 	mu       sync.Mutex // for what follows, when modules are tested
 	log      io.Writer
@@ -45,22 +45,22 @@ func rehearse(ctx context.Context, c config, log io.Writer) (problems []string, 
 	} else {
 		defer os.RemoveAll(temp)
 	}
-	s := &stage{config: c, log: log, temp: temp, tree: filepath.Join(temp, "tree"), proxy: staging.Proxy(filepath.Join(temp, "proxy"))}
+	s := &stage{config: c, log: log, temp: temp, proxy: staging.Proxy(filepath.Join(temp, "proxy"))}
+	place, release, err := claim(temp, c.keep)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	s.tree = place.tree
 	if err := s.copyTree(ctx); err != nil {
 		return nil, err
 	}
-	version, release, err := claimVersion(s.tree)
+	order, err := s.prepare(ctx, place.suffix)
 	if err != nil {
 		return nil, err
 	}
-	s.version = version
-	defer release()
 	defer func() { err = errors.Join(err, s.forget(ctx)) }()
-	order, err := s.prepare(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.say("%d modules at %s", len(order), s.version)
+	s.say("%d modules", len(order))
 	if err := s.modules(ctx, order); err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *stage) copyTree(ctx context.Context) error {
 }
 
 // prepare returns the modules to rehearse, each after what it requires.
-func (s *stage) prepare(ctx context.Context) ([]modset.Module, error) {
+func (s *stage) prepare(ctx context.Context, suffix string) ([]modset.Module, error) {
 	wanted, err := s.wanted()
 	if err != nil {
 		return nil, err
@@ -99,6 +99,9 @@ func (s *stage) prepare(ctx context.Context) ([]modset.Module, error) {
 	order, err := staging.Order(s.set, s.tree, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if s.versions, err = versions(s.set, s.tree, order, suffix); err != nil {
+		return nil, err
 	}
 	if s.env, err = staging.Environment(ctx, s.proxy, ""); err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
@@ -140,8 +143,8 @@ func (s *stage) modules(ctx context.Context, order []modset.Module) error {
 			running <- struct{}{}
 			defer func() { <-running }()
 			start := time.Now()
-			ok := s.goCommand(ctx, m, "test", "-short", "-vet=off", "./...")
-			s.report(m, "test", start, ok)
+			out, ok := s.goCommand(ctx, m, "test", "-short", "-vet=off", "./...")
+			s.report(m, "test", start, ok, again(out))
 		})
 	}
 	return ctx.Err()
@@ -153,7 +156,7 @@ func (s *stage) module(ctx context.Context, m modset.Module) error {
 	switch {
 	case s.consume || s.install != "":
 		steps = "pack"
-		if _, err := s.setSiblings(m, func(string) string { return s.version }); err != nil {
+		if _, err := s.setSiblings(m, s.version); err != nil {
 			return err
 		}
 	default:
@@ -166,15 +169,25 @@ func (s *stage) module(ctx context.Context, m modset.Module) error {
 			s.goCommand(ctx, m, "vet", "./...")
 		}
 	}
-	if err := s.proxy.Add(m.Path(), s.version, filepath.Join(s.tree, m.Dir)); err != nil {
+	if err := s.proxy.Add(m.Path(), s.versions[m.Dir], filepath.Join(s.tree, m.Dir)); err != nil {
 		return err
 	}
-	s.report(m, steps, start, s.failures(m) == before)
+	s.report(m, steps, start, s.failures(m) == before, "")
 	return ctx.Err()
 }
 
-func (s *stage) report(m modset.Module, steps string, start time.Time, ok bool) {
-	result := "ok"
+// again says so if the go command had run all those tests before, with the same binaries, files and variables.
+func again(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "ok ") && !strings.Contains(line, "(cached)") {
+			return ""
+		}
+	}
+	return ", unchanged"
+}
+
+func (s *stage) report(m modset.Module, steps string, start time.Time, ok bool, remark string) {
+	result := "ok" + remark
 	if !ok {
 		result = "FAILED"
 	}
@@ -182,12 +195,12 @@ func (s *stage) report(m modset.Module, steps string, start time.Time, ok bool) 
 }
 
 // goCommand runs the go command in a staged module and records its failure.
-func (s *stage) goCommand(ctx context.Context, m modset.Module, args ...string) bool {
+func (s *stage) goCommand(ctx context.Context, m modset.Module, args ...string) (string, bool) {
 	out, err := s.command(ctx, filepath.Join(s.tree, m.Dir), args...).CombinedOutput()
 	if err != nil {
 		s.problem(m, "go %s: %v\n%s", strings.Join(args, " "), err, indent(string(out)))
 	}
-	return err == nil
+	return string(out), err == nil
 }
 
 func (s *stage) command(ctx context.Context, dir string, args ...string) *exec.Cmd {

@@ -112,7 +112,9 @@ func (r *release) runAPIDiff(ctx context.Context, tree string, m modset.Module, 
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, apidiff, args...)
-	cmd.Dir, cmd.Env = filepath.Join(tree, m.Dir), append(os.Environ(), "GOWORK="+work)
+	// -trimpath, or the folder of a tag, which is another one each time, would be part of everything that is compiled.
+	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -trimpath")
+	cmd.Dir, cmd.Env = filepath.Join(tree, m.Dir), append(os.Environ(), "GOWORK="+work, "GOFLAGS="+flags)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
