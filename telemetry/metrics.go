@@ -36,15 +36,15 @@ func Store[E any](meter metric.Meter, name string, s *core.Store[E]) (metric.Reg
 	return r.register()
 }
 
-// Window observes a window under a name: ephemera.window.* with signals raised, restored, evicted, expired, cleared,
-// persisted, dropped, refused, pruned, pending and in memory, names, and flushes. Unregister it when the window is closed, and
+// Window observes a window under a name: ephemera.window.* with signals raised, restored, discarded, expired, cleared,
+// persisted, dropped, refused, pruned, pending and visible, names, and flushes. Unregister it when the window is closed, and
 // before the same name is observed again.
 func Window(meter metric.Meter, name string, w *window.Window) (metric.Registration, error) {
 	r := newRegistrar(meter, "ephemera.window.", name, w.Stats)
 	const signal = "{signal}"
 	r.counter("raised", signal, "Signals raised.", func(s *window.Stats) uint64 { return s.Raised })
 	r.counter("restored", signal, "Signals of earlier runs.", func(s *window.Stats) uint64 { return s.Restored })
-	r.counter("evicted", signal, "Signals that left because of the capacity.", func(s *window.Stats) uint64 { return s.Evicted })
+	r.counter("discarded", signal, "Signals that left because of the capacity.", func(s *window.Stats) uint64 { return s.Discarded })
 	r.counter("expired", signal, "Signals that became too old.", func(s *window.Stats) uint64 { return s.Expired })
 	r.counter("cleared", signal, "Signals cleared.", func(s *window.Stats) uint64 { return s.Cleared })
 	r.counter("persisted", signal, "Signals written to the store.", func(s *window.Stats) uint64 { return s.Persisted })
@@ -52,7 +52,7 @@ func Window(meter metric.Meter, name string, w *window.Window) (metric.Registrat
 	r.counter("refused", signal, "Signals not raised.", func(s *window.Stats) uint64 { return s.Refused.Total() })
 	r.counter("pruned", signal, "Signals removed from the store.", func(s *window.Stats) uint64 { return s.Pruned })
 	r.gauge("pending", signal, "Signals that a crash now would lose.", func(s *window.Stats) int64 { return count(s.Pending) })
-	r.gauge("in_memory", signal, "Signals that the window shows.", func(s *window.Stats) int64 { return int64(s.InMemory) })
+	r.gauge("visible", signal, "Signals that the window shows.", func(s *window.Stats) int64 { return int64(s.Visible) })
 	r.gauge("names", "{name}", "Names in use.", func(s *window.Stats) int64 { return int64(s.Names) })
 	r.counter("flushes", "{flush}", "Rounds that wrote something.", func(s *window.Stats) uint64 { return s.Flushes })
 	r.counter("flush.failures", "{flush}", "Failed writes.", func(s *window.Stats) uint64 { return s.FlushFailures })

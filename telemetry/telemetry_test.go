@@ -201,8 +201,8 @@ func TestWindow(t *testing.T) {
 	}
 	_, _ = w.Raise("", "")
 	check(t, m.collect(t), map[string]any{
-		"ephemera.window.raised {signal}": int64(3), "ephemera.window.in_memory {signal}": int64(2),
-		"ephemera.window.evicted {signal}": int64(1), "ephemera.window.refused {signal}": int64(1),
+		"ephemera.window.raised {signal}": int64(3), "ephemera.window.visible {signal}": int64(2),
+		"ephemera.window.discarded {signal}": int64(1), "ephemera.window.refused {signal}": int64(1),
 		"ephemera.window.names {name}": int64(1),
 	})
 }

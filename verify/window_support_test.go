@@ -65,7 +65,7 @@ func byHand(s sinks.SignalStore) window.Options {
 
 // balance checks both equations of Stats.
 func balance(s window.Stats) error {
-	if s.Raised+s.Restored != uint64(s.InMemory)+s.Evicted+s.Cleared+s.Expired {
+	if s.Raised+s.Restored != uint64(s.Visible)+s.Discarded+s.Cleared+s.Expired {
 		return fmt.Errorf("the memory does not add up: %+v", s)
 	}
 	if s.Raised != s.Persisted+s.Pending+s.Dropped {

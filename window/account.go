@@ -11,7 +11,7 @@ import (
 // account is the exact bookkeeping of what happened to signals; Window.mu guards it. Sequences below state.floor are
 // settled, those below flushed are written or dropped.
 type account struct {
-	evicted, expired, cleared, restored uint64
+	discarded, expired, cleared, restored uint64
 
 	flushed   uint64 // every sequence below is persisted or dropped
 	batchEnd  uint64 // [flushed, batchEnd) is being written
@@ -86,7 +86,7 @@ func (w *Window) leaveAside(f *frame, s *state) {
 		case old:
 			w.account.expired++
 		case left > 0:
-			w.account.evicted++
+			w.account.discarded++
 		default:
 			return
 		}
@@ -95,11 +95,11 @@ func (w *Window) leaveAside(f *frame, s *state) {
 	}
 }
 
-// leaveLive does the same in the core store. What it holds no more counts as evicted.
+// leaveLive does the same in the core store. What it holds no more counts as discarded.
 func (w *Window) leaveLive(f *frame, s *state) {
 	first, next, _ := f.cut.Bounds(0)
 	if first = min(first, f.lo); s.floor < first {
-		w.account.evicted += first - s.floor
+		w.account.discarded += first - s.floor
 		s.floor = first
 	}
 	if s.floor >= next {
@@ -112,7 +112,7 @@ func (w *Window) leaveLive(f *frame, s *state) {
 			case old && (sequence < f.lo || len(s.aside) == 0):
 				w.account.expired++
 			case sequence < f.lo:
-				w.account.evicted++
+				w.account.discarded++
 			default:
 				return
 			}

@@ -138,7 +138,7 @@ func TestSignalCase22_OverloadDropOldest(t *testing.T) {
 		t.Error("no error")
 	}
 	s := balanced(t, w)
-	if s.Dropped != 35 || s.Pending != 20 || s.InMemory != 10 {
+	if s.Dropped != 35 || s.Pending != 20 || s.Visible != 10 {
 		t.Errorf("%+v", s)
 	}
 	dropped := sense(t, w.Diagnostics(), "window.dropped")
@@ -310,7 +310,7 @@ func TestSignalCase23_AgeBelowFlushInterval(t *testing.T) {
 		w := open(t, Options{Store: store, Clock: time.Now, MaxAge: time.Second, FlushInterval: time.Minute})
 		raiseMany(t, w, 100)
 		time.Sleep(2 * time.Second)
-		if s := balanced(t, w); s.InMemory != 0 || s.Pending != 100 || s.Expired != 100 {
+		if s := balanced(t, w); s.Visible != 0 || s.Pending != 100 || s.Expired != 100 {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(time.Minute)

@@ -118,7 +118,7 @@ func TestSignalCase41_StatsAddUp(t *testing.T) {
 				raiseMany(t, w, r.IntN(30))
 			}
 			s := balanced(t, w)
-			if n := len(sense(t, w, "")); n != s.InMemory || n > w.Capacity() || s.Pending > 120 {
+			if n := len(sense(t, w, "")); n != s.Visible || n > w.Capacity() || s.Pending > 120 {
 				t.Fatalf("seed %d: %d visible, %+v", seed, n, s)
 			}
 		}
@@ -233,7 +233,7 @@ func TestSignalCase44_BadOptions(t *testing.T) {
 	wantError(t, "Watch", err, ErrPattern)
 }
 
-// The heap does not grow once the window is full: nothing is kept of a signal that was written and evicted.
+// The heap does not grow once the window is full: nothing is kept of a signal that was written and discarded.
 func TestSignalCase45_HeapStaysFlat(t *testing.T) {
 	store := &forgetful{}
 	w := open(t, Options{Store: store, Capacity: 2000, HighWater: 500, Overload: Block})
@@ -434,7 +434,7 @@ func hammer(t *testing.T, w *Window) {
 	loop(func(r *rand.Rand) { w.mustAge(t, time.Duration(1+r.IntN(2000))*time.Millisecond) })
 	loop(func(r *rand.Rand) { _, _ = w.Clear([]string{"a.*", "whole", ""}[r.IntN(3)]) })
 	loop(func(*rand.Rand) {
-		if balanced(t, w).InMemory > 4000 {
+		if balanced(t, w).Visible > 4000 {
 			t.Error("above the capacity")
 		}
 	})

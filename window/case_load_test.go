@@ -188,7 +188,7 @@ func TestSignalCase34_LoadIsBounded(t *testing.T) {
 	if r.Restored != 0 || r.NoRoom != 100 {
 		t.Errorf("%+v", r)
 	}
-	equal(t, "evicted", balanced(t, w).Evicted, uint64(100))
+	equal(t, "discarded", balanced(t, w).Discarded, uint64(100))
 }
 
 // counting tells how much is read.

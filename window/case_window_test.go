@@ -70,7 +70,7 @@ func TestSignalCase04_CapacityUnderWriters(t *testing.T) {
 		select {
 		case <-done:
 			s := balanced(t, w)
-			if s.Raised != uint64(writers*each) || s.InMemory != capacity || s.Expired != 0 {
+			if s.Raised != uint64(writers*each) || s.Visible != capacity || s.Expired != 0 {
 				t.Errorf("after %d looks: %+v", looks, s)
 			}
 			return
@@ -92,7 +92,7 @@ func TestSignalCase05_NothingIsDroppedBelowCapacity(t *testing.T) {
 			t.Fatalf("round %d: %d kept", round, n)
 		}
 	}
-	if s := balanced(t, w); s.Evicted != 0 || s.Expired != 0 {
+	if s := balanced(t, w); s.Discarded != 0 || s.Expired != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -76,7 +76,7 @@ func TestSignalDefectD10_CapacityIsABound(t *testing.T) {
 		}
 	}
 	s := balanced(t, w)
-	if s.InMemory != 1000 || s.Evicted != 999_000 || w.Store().Capacity() > 1000+reserve(1000) {
+	if s.Visible != 1000 || s.Discarded != 999_000 || w.Store().Capacity() > 1000+reserve(1000) {
 		t.Errorf("%+v, %d kept", s, w.Store().Capacity())
 	}
 }
@@ -171,7 +171,7 @@ func TestSignalDefectD29_ClearIsOneMoment(t *testing.T) {
 		last = s.Sequence
 	}
 	s := balanced(t, w)
-	if s.Evicted != 0 || uint64(s.InMemory)+s.Cleared != s.Raised {
+	if s.Discarded != 0 || uint64(s.Visible)+s.Cleared != s.Raised {
 		t.Errorf("%+v", s)
 	}
 }

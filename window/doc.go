@@ -46,7 +46,7 @@
 // the Overload policy holds, and what it costs is counted. At any moment
 //
 //	raised            = persisted + pending + dropped
-//	raised + restored = in memory + evicted + cleared + expired
+//	raised + restored = visible + discarded + cleared + expired
 //
 // Clear acts on memory only: what it forgets is written all the same, so that what reaches the disk does not depend on
 // when the disk was written.

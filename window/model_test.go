@@ -367,7 +367,7 @@ func (m *model) compare(when string) {
 	s := balanced(m.t, m.w)
 	equal(m.t, when+": shown", sense(m.t, m.w, ""), shown)
 	equal(m.t, when+": numbers", []uint64{
-		uint64(s.InMemory), s.Raised, s.Restored, s.Cleared, s.Persisted, s.Pending, s.Dropped, s.Refused.Total(), s.LastSequence,
+		uint64(s.Visible), s.Raised, s.Restored, s.Cleared, s.Persisted, s.Pending, s.Dropped, s.Refused.Total(), s.LastSequence,
 		s.LastDurable,
 	}, []uint64{
 		uint64(len(shown)), m.next - m.start, m.restored, m.cleared, m.persisted, m.next - m.resume, m.dropped, m.refused, m.next - 1,

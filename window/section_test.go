@@ -65,7 +65,7 @@ func TestSectionWithoutStore(t *testing.T) {
 		if err != nil || sequence != uint64(121+round) {
 			t.Fatalf("round %d: sequence %d, %v", round, sequence, err)
 		}
-		if s := w.Stats(); s.Raised+s.Restored != uint64(s.InMemory)+s.Evicted+s.Cleared+s.Expired || s.Restored != 50 {
+		if s := w.Stats(); s.Raised+s.Restored != uint64(s.Visible)+s.Discarded+s.Cleared+s.Expired || s.Restored != 50 {
 			t.Errorf("stats %+v", s)
 		}
 	}

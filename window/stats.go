@@ -7,17 +7,17 @@ import (
 
 // Stats is a picture of a window's counters at one moment; only Refused is read apart. Totals are never reset. Always
 //
-//	Raised + Restored = InMemory + Evicted + Cleared + Expired
+//	Raised + Restored = Visible + Discarded + Cleared + Expired
 //	Raised            = Persisted + Pending + Dropped    (with a Store)
 //
 // A raise that returned an error is not in Raised; Refused tells why.
 type Stats struct {
-	InMemory int    // what the window shows
-	Raised   uint64 // signals of this run
-	Restored uint64 // signals of earlier runs that Load brought back
-	Evicted  uint64 // left because of the capacity; so do expired ones that left before anybody looked
-	Expired  uint64 // left because of their age, and those that still wait to leave behind a younger one
-	Cleared  uint64 // left because of Clear
+	Visible   int    // what the window shows
+	Raised    uint64 // signals of this run
+	Restored  uint64 // signals of earlier runs that Load brought back
+	Discarded uint64 // left because of the capacity; so do expired ones that left before anybody looked
+	Expired   uint64 // left because of their age, and those that still wait to leave behind a younger one
+	Cleared   uint64 // left because of Clear
 
 	Persisted uint64 // written to the store
 	Pending   uint64 // waiting for the store, or being written
@@ -62,8 +62,8 @@ func (w *Window) Stats() Stats {
 	shown := all.count(&f)
 	held := f.state.size() + int(f.next-f.lo)
 	s := Stats{
-		InMemory: shown, Raised: f.next - w.start, Restored: a.restored,
-		Evicted: a.evicted, Expired: a.expired + uint64(held-shown), Cleared: a.cleared,
+		Visible: shown, Raised: f.next - w.start, Restored: a.restored,
+		Discarded: a.discarded, Expired: a.expired + uint64(held-shown), Cleared: a.cleared,
 		Persisted: a.persisted, Dropped: a.overflow, Pruned: a.pruned,
 		Refused: Refused{
 			w.refused.invalid.Load(), w.refused.names.Load(), w.refused.overloaded.Load(), w.refused.closed.Load(),
@@ -79,6 +79,6 @@ func (w *Window) Stats() Stats {
 
 // String returns the main counters on one line.
 func (s Stats) String() string {
-	return fmt.Sprintf("Stats(InMemory: %d, Raised: %d, Restored: %d, Persisted: %d, Pending: %d, Dropped: %d, FlushFailures: %d)",
-		s.InMemory, s.Raised, s.Restored, s.Persisted, s.Pending, s.Dropped, s.FlushFailures)
+	return fmt.Sprintf("Stats(Visible: %d, Raised: %d, Restored: %d, Persisted: %d, Pending: %d, Dropped: %d, FlushFailures: %d)",
+		s.Visible, s.Raised, s.Restored, s.Persisted, s.Pending, s.Dropped, s.FlushFailures)
 }

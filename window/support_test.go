@@ -73,9 +73,9 @@ func manual(s sinks.SignalStore) Options {
 func balanced(t testing.TB, w *Window) Stats {
 	t.Helper()
 	s := w.Stats()
-	if s.Raised+s.Restored != uint64(s.InMemory)+s.Evicted+s.Cleared+s.Expired {
-		t.Errorf("memory: %d raised + %d restored is not %d in memory + %d evicted + %d cleared + %d expired",
-			s.Raised, s.Restored, s.InMemory, s.Evicted, s.Cleared, s.Expired)
+	if s.Raised+s.Restored != uint64(s.Visible)+s.Discarded+s.Cleared+s.Expired {
+		t.Errorf("memory: %d raised + %d restored is not %d visible + %d discarded + %d cleared + %d expired",
+			s.Raised, s.Restored, s.Visible, s.Discarded, s.Cleared, s.Expired)
 	}
 	if w.o.Store != nil && s.Raised != s.Persisted+s.Pending+s.Dropped {
 		t.Errorf("store: %d raised is not %d persisted + %d pending + %d dropped", s.Raised, s.Persisted, s.Pending, s.Dropped)

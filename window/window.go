@@ -132,8 +132,8 @@ func build(o Options, start uint64, c *ticker, told *teller) (*Window, error) {
 	return w, nil
 }
 
-// keep settles now and then what left the window, so that the expired are told from the evicted and memory is given
-// back. That is by time, not by the number of raises: signals that stay for less than MaxAge are all evicted, unseen.
+// keep settles now and then what left the window, so that the expired are told from the discarded and memory is given
+// back. That is by time, not by the number of raises: signals that stay for less than MaxAge are all discarded, unseen.
 func (w *Window) keep() {
 	defer close(w.kept)
 	last := w.start
@@ -159,7 +159,7 @@ const (
 )
 
 // room returns the capacity of the core store: what the window shows, what may be pending, and a reserve in which
-// signals that left are looked at once more, to tell the expired from the evicted.
+// signals that left are looked at once more, to tell the expired from the discarded.
 func (w *Window) room(capacity int) int {
 	most := max(capacity, w.maxPending(capacity))
 	return most + min(reserve(capacity), math.MaxInt-most) // an int may have 32 bits

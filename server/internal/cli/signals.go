@@ -186,8 +186,8 @@ func (c *statsCmd) Run(w *world) error {
 			LastError             string
 		}
 		Signals struct {
-			InMemory, Raised, Persisted, Pending, Dropped uint64
-			LastError                                     string
+			Visible, Raised, Persisted, Pending, Dropped uint64
+			LastError                                    string
 		}
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
@@ -200,7 +200,7 @@ func (c *statsCmd) Run(w *world) error {
 			l.Visible, l.Appended, l.Restored, l.Discarded, l.Expired, l.Purged, l.Cleared, s.Rates[name])
 		w.say("  snapshot %d, %.0f s old, %d events at risk %s", x.Ordinal, x.AgeSeconds, x.EventsAtRisk, x.LastError)
 	}
-	w.say("signals: %d in memory, %d raised, %d persisted, %d pending, %d dropped %s", s.Signals.InMemory, s.Signals.Raised,
+	w.say("signals: %d in memory, %d raised, %d persisted, %d pending, %d dropped %s", s.Signals.Visible, s.Signals.Raised,
 		s.Signals.Persisted, s.Signals.Pending, s.Signals.Dropped, s.Signals.LastError)
 	return nil
 }

@@ -70,7 +70,7 @@ var saverSeries = []series[snapshot.Stats]{
 var signalSeries = []series[window.Stats]{
 	counterOf("signals_raised_total", "Signals raised in this run.", func(s *window.Stats) float64 { return float64(s.Raised) }),
 	counterOf("signals_restored_total", "Signals of earlier runs in the window.", func(s *window.Stats) float64 { return float64(s.Restored) }),
-	counterOf("signals_evicted_total", "Signals that left for the capacity.", func(s *window.Stats) float64 { return float64(s.Evicted) }),
+	counterOf("signals_discarded_total", "Signals that left for the capacity.", func(s *window.Stats) float64 { return float64(s.Discarded) }),
 	counterOf("signals_expired_total", "Signals that left for their age.", func(s *window.Stats) float64 { return float64(s.Expired) }),
 	counterOf("signals_persisted_total", "Signals written to their store.", func(s *window.Stats) float64 { return float64(s.Persisted) }),
 	counterOf("signals_dropped_total", "Signals given up unwritten.", func(s *window.Stats) float64 { return float64(s.Dropped) }),
@@ -79,7 +79,7 @@ var signalSeries = []series[window.Stats]{
 	counterOf("signal_flush_failures_total", "Failed writes.", func(s *window.Stats) float64 { return float64(s.FlushFailures) }),
 	gaugeOf("signals_pending", "Signals that wait for their store: what a crash now would lose.",
 		func(s *window.Stats) float64 { return float64(s.Pending) }),
-	gaugeOf("signals_in_memory", "Signals that the window shows.", func(s *window.Stats) float64 { return float64(s.InMemory) }),
+	gaugeOf("signals_visible", "Signals that the window shows.", func(s *window.Stats) float64 { return float64(s.Visible) }),
 }
 
 // A collector reads the counters of a State when somebody asks.

@@ -175,7 +175,7 @@ func (h *signalRoutes) stats(w http.ResponseWriter, r *http.Request) error {
 // signalStats are the counters under the names that JSON has elsewhere.
 func signalStats(s window.Stats) map[string]any {
 	out := map[string]any{
-		"inMemory": s.InMemory, "raised": s.Raised, "restored": s.Restored, "evicted": s.Evicted, "expired": s.Expired,
+		"visible": s.Visible, "raised": s.Raised, "restored": s.Restored, "discarded": s.Discarded, "expired": s.Expired,
 		"cleared": s.Cleared, "persisted": s.Persisted, "pending": s.Pending, "dropped": s.Dropped, "pruned": s.Pruned,
 		"refused": map[string]uint64{
 			"invalid": s.Refused.Invalid, "namesFull": s.Refused.NamesFull, "overloaded": s.Refused.Overloaded, "closed": s.Refused.Closed,
