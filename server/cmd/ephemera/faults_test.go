@@ -99,6 +99,7 @@ func TestStopWhileRestoring(t *testing.T) {
 
 // TestLeaseLost: a server that another process took over stops by itself with code 6, says so, and names what it could not save.
 func TestLeaseLost(t *testing.T) {
+	t.Parallel() // it waits for the lease
 	dir := t.TempDir()
 	at, plan := faults(t, filepath.Join(dir, "snapshots"), "renew:1+ error fenced; put:4+ error fenced")
 	r := serve(t, dir, "--snapshots", at, "--snapshot-interval", "1h")

@@ -17,6 +17,7 @@ import (
 // TestNoRoomForSnapshots: when what is stored does not fit any more, the server goes on, says so, and ends with the code that
 // tells that not everything was saved. The limit of the size of files stands for a full disk.
 func TestNoRoomForSnapshots(t *testing.T) {
+	t.Parallel() // it waits for time limits
 	dir := t.TempDir()
 	p := startCommand(t, "/bin/sh", "-c", `ulimit -f 400 && exec "$0" serve --listen=127.0.0.1:0 --data="$1" --snapshot-interval=1h --final-timeout=2s`,
 		os.Args[0], dir)

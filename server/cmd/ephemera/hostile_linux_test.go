@@ -64,15 +64,15 @@ func ends(c net.Conn, slowBody bool) error {
 // TestServerH2_SlowClients: who does not get on with a request loses the connection in time, others do not suffer, and memory
 // does not grow with it.
 func TestServerH2_SlowClients(t *testing.T) {
-	slow := 500
+	slow, warm := 500, 5000 // requests after which memory stays as it is without slow clients
 	args := []string{"serve", "--listen=127.0.0.1:0", "--data=" + t.TempDir(), "--log-level=error", "--stream-events=100"}
 	if testing.Short() {
-		slow, args = 100, append(args, "--header-timeout=1s", "--body-timeout=1s")
+		slow, warm, args = 100, 2000, append(args, "--header-timeout=1s", "--body-timeout=1s")
 	}
 	t.Setenv("GOGC", "100") // no slack for garbage, which would hide what connections take
 	p := startCommand(t, os.Args[0], args...)
 	r := &running{t: t, url: p.url}
-	r.good(5000) // after which memory stays as it is without slow clients
+	r.good(warm)
 	quiet := p99(r.good(1000))
 	before := r.resident()
 
