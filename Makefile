@@ -98,7 +98,7 @@ $(GOLANGCI):
 
 # What the detector cannot see: children, damaged files, sizes on disk, single goroutines, contracts that others run.
 RACELESS := Killed|CommitFails|DamagedFile|Plateau|TestShrinks|TestFullDisk|TestDatabaseLimit|TestBlobs|TestByURL
-SERVER_RACELESS := Killed|NoRoom|Process|EveryHelp|BadInput|BadConfig|SayWhatIsWrong
+SERVER_RACELESS := Killed|NoRoom|Process|EveryHelp|BadInput|BadConfig|SayWhatIsWrong|SlowClients|Unwritable|UnreadableKey|BadEnvironment
 CORE_RACELESS := TestEncod|TestPartitionOfSpreads
 SNAPSHOT_RACELESS := TestEveryDamage|TestManifestMemory|TestManifestFrames|TestColumns
 VERIFY_RACELESS := TestDashboard|TestDeploy|TestGateways|Snapshot(Crash|CopyCrash|Mutants|Killed|TwoOwners|EveryFault)|Case39|TestSnapshot/(s3|postgres)
