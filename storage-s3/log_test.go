@@ -93,6 +93,34 @@ func TestTrimmedWhileReading(t *testing.T) {
 	}
 }
 
+// TestTrimmedSinceItWasEmpty: a reader that saw no object yet, and then the state of a log that has been written and
+// trimmed meanwhile, misses nothing.
+func TestTrimmedSinceItWasEmpty(t *testing.T) {
+	fake, place := fakePlace(t)
+	p := newProxy(t, fake)
+	ctx := t.Context()
+	a, b := openSignals(t, placeOn(p.URL)), openSignals(t, place)
+	g := newGate()
+	p.arm(&rule{method: "GET", begin: "/signals.state", times: 1, do: g.hold})
+	read := make(chan error, 1)
+	var signals []sinks.Signal
+	go func() {
+		var err error
+		signals, err = a.Read(ctx, 0, 1000)
+		read <- err
+	}()
+	<-g.arrived // behind the listing
+	for n := uint64(1); n <= 6; n += 2 {
+		must(t, b.Append(ctx, series(n, n+1)))
+	}
+	must(t, b.Trim(ctx, 4))
+	close(g.open)
+	must(t, <-read)
+	if diff := cmp.Diff(series(5, 6), signals); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestStaleObjectIsNotRead: a reader that comes between a write where others have trimmed and the moment when its writer
 // notices takes it neither for a part of the log nor for damage.
 func TestStaleObjectIsNotRead(t *testing.T) {

@@ -105,8 +105,7 @@ func (s *signalStore) alone(ctx context.Context, f func() error) error {
 
 // look returns the log as it is now.
 func (s *signalStore) look(ctx context.Context) (*view, error) {
-	var before header
-	for {
+	for before := (*header)(nil); ; {
 		newest, err := s.newest(ctx)
 		if err != nil {
 			return nil, err
@@ -118,10 +117,10 @@ func (s *signalStore) look(ctx context.Context) (*view, error) {
 		if v.first() <= max(newest.ordinal, 1) && v.Trimmed <= newest.last && v.Removed <= newest.total() {
 			return &view{newest: newest, version: v}, nil
 		}
-		if newest == before {
+		if before != nil && newest == *before {
 			return nil, &missingError{max(v.first(), newest.ordinal+1)}
 		}
-		before = newest // others have appended and trimmed since
+		before = &newest // others have appended and trimmed since
 	}
 }
 
