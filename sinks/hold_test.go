@@ -67,7 +67,12 @@ func TestHoldRenews(t *testing.T) {
 
 func TestHoldNoticesTakeover(t *testing.T) {
 	lease, plan, space, store := hold(t, "renew:1 stall", 30*time.Millisecond)
-	wait(t, "the first renewal", plan.Reached("renew", 1))
+	select {
+	case <-plan.Reached("renew", 1):
+	case <-lease.Done(): // a machine that is very busy may not even get to the first attempt in time
+	case <-time.After(time.Minute):
+		t.Fatal("the first renewal does not happen")
+	}
 	other := space.OpenSignals()
 	for {
 		_, err := sinks.Acquire(t.Context(), other, sinks.Claim{Owner: "other"})
