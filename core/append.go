@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -9,7 +8,8 @@ import (
 )
 
 // Append stores e where the store's placement says and returns its position. It is lock-free, never waits and does not
-// allocate once segments are being reused. Errors: ErrClosed; ErrOwned while a Producer owns the partition; ErrKeysFull
+// allocate once segments are being reused, but for Options.Lanes, which takes a lock now and then, and Options.OnStats,
+// which the append calls and waits for. Errors: ErrClosed; ErrOwned while a Producer owns the partition; ErrKeysFull
 // when the key is new and MaxKeys is reached; ErrNoKey when there are several partitions and no Key.
 func (s *Store[E]) Append(e E) (Position, error) {
 	p := s.only
@@ -257,7 +257,7 @@ func (s *Store[E]) Producer(partition int) (*Producer[E], error) {
 	}
 	w, err := p.produce(s.seen)
 	if err != nil {
-		return nil, fmt.Errorf("core: producer of partition %d: %w", partition, err)
+		return nil, wrap(err, "producer of partition %d", partition)
 	}
 	return w, nil
 }

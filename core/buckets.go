@@ -30,7 +30,7 @@ func (r *Rollup[E, A]) Buckets(from, to time.Time, width time.Duration) (Series[
 	n, err := bucketCount(from, to, width)
 	if err != nil || n == 0 {
 		if err != nil {
-			err = fmt.Errorf("core: rollup %q: %w", r.o.Name, err)
+			err = wrap(err, "rollup %q", r.o.Name)
 		}
 		return Series[A]{}, err
 	}
@@ -39,7 +39,7 @@ func (r *Rollup[E, A]) Buckets(from, to time.Time, width time.Duration) (Series[
 	g := gather[E, A]{r: r, times: v.times, values: make([]A, n)}
 	g.bucket = func(t instant) int { return int(t.toTime().Sub(start) / width) }
 	if err := g.run(v); err != nil {
-		return Series[A]{}, fmt.Errorf("core: rollup %q: %w", r.o.Name, err)
+		return Series[A]{}, wrap(err, "rollup %q", r.o.Name)
 	}
 	out := Series[A]{Buckets: make([]Bucket[A], n), Coverage: g.Coverage}
 	for k := range out.Buckets {

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -38,7 +37,7 @@ func (v View[E]) CopyTo(dst []E) (int, error) {
 // used again for the next chunk.
 func (v View[E]) EachChunk(n int, f func(chunk []E) bool) error {
 	if n <= 0 || f == nil {
-		return fmt.Errorf("core: chunks of %d: %w", n, ErrArgument)
+		return wrap(ErrArgument, "chunks of %d", n)
 	}
 	chunk := make([]E, 0, min(n, maxSegment))
 	return v.guard(func() {

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -38,9 +37,9 @@ func (s *Store[E]) open(c *Cut[E], partitions []int) {
 			p := s.part(i)
 			switch {
 			case slices.Contains(partitions[:k], i):
-				c.err = fmt.Errorf("core: cut of partition %d, named twice: %w", i, ErrArgument)
+				c.err = wrap(ErrArgument, "cut of partition %d, named twice", i)
 			case p == nil:
-				c.err = fmt.Errorf("core: cut of partition %d: %w", i, ErrNoPartition)
+				c.err = wrap(ErrNoPartition, "cut of partition %d", i)
 			default:
 				list = append(list, p)
 			}
@@ -145,7 +144,7 @@ func (c *Cut[E]) Len() int {
 func (c *Cut[E]) Bounds(partition int) (first, next uint64, err error) {
 	s := c.section(partition)
 	if s == nil {
-		return 0, 0, fmt.Errorf("core: cut of partition %d: %w", partition, ErrNoPartition)
+		return 0, 0, wrap(ErrNoPartition, "cut of partition %d", partition)
 	}
 	s.resolve()
 	return s.p.start + s.lo, s.p.start + s.hi, nil

@@ -5,6 +5,7 @@
 //		Capacity: 1_000_000,
 //		Time:     func(o *Order) time.Time { return o.At },
 //	})
+//	defer s.Close() // ends the background goroutine
 //	pos, err := s.Append(order)
 //
 //	cut := s.Cut() // a consistent view; writers go on
@@ -30,8 +31,19 @@
 //
 // Append, AppendTo, AppendIf, AppendBatch and Producer appends are lock-free: they wait for no reader, callback, fold
 // or other writer. (Go's allocator and collector may still pause a goroutine.) Opening and closing a [Cut] and reading
-// from it are lock-free too. With Options.Lanes an append takes a lock when it hands out a lane or opens it for sharing, which is rare. Clear, Purge, Ledger, Stats, rollup queries with Retain, and the background goroutine
-// share locks among themselves, never with appenders.
+// from it are lock-free too. With Options.Lanes an append takes a lock when it hands out a lane or opens it for sharing, which is
+// rare. With Options.OnStats the append that crosses a multiple of StatsInterval takes the locks of Stats and waits for
+// the callback. Clear, Purge, Ledger, Stats, rollup queries with Retain, and the background goroutine share locks among
+// themselves, never with other appends.
+//
+// # Saving and restoring
+//
+// Most programs save a store with package snapshot and need none of this. What it is built on is public, so that another
+// way to save can be, too. [Store.Layout], [Store.Limits], [Store.PurgedBefore] and [Store.NextPartition] tell what the store is like;
+// [Cut.Bounds] tells the sequences that a cut holds of a partition, and [Cut.Blocks] yields the events. A later store gets
+// all that from Options: Epoch, StartAt and KeyNames, and in a [Restore] the events and, as [AddedPartition], the
+// partitions that AddPartition had made. [Rollup.Past] and [Rollup.Inherit] carry what a rollup knows of events that have
+// left.
 //
 // # Cost
 //

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Errors of the store. Append returns them bare, so that refusing an event allocates nothing.
@@ -21,8 +22,8 @@ var (
 	ErrFixedPartition = errors.New("core: partition was made by New and cannot be removed")
 	// ErrLanes: the operation names a partition, and lanes are not addressable.
 	ErrLanes = errors.New("core: operation is not available on lanes")
-	// ErrNoKey: Append has several partitions to choose from and no Options.Key.
-	ErrNoKey = errors.New("core: several partitions and no Key option; use AppendTo")
+	// ErrNoKey: the store has no Options.Key, and Append has several partitions to choose from, or View.Key was asked.
+	ErrNoKey = errors.New("core: store has no Key option (AppendTo needs none)")
 	// ErrNoTime: the operation needs event times, and the store has neither Options.Time nor arrival times.
 	ErrNoTime = errors.New("core: store has no time source (set Options.Time or Options.Arrival)")
 	// ErrNoData: no event matched, so there is no value.
@@ -36,6 +37,23 @@ var (
 	// ErrOption: an option is wrong; matched by every OptionError.
 	ErrOption = errors.New("core: bad option")
 )
+
+// opError says what failed. Its text names the package once, although the sentinels do as well.
+type opError struct {
+	op    string
+	cause error
+}
+
+func (e *opError) Error() string {
+	return "core: " + e.op + ": " + strings.TrimPrefix(e.cause.Error(), "core: ")
+}
+
+func (e *opError) Unwrap() error { return e.cause }
+
+// wrap returns err with what failed before it.
+func wrap(err error, format string, args ...any) error {
+	return &opError{fmt.Sprintf(format, args...), err}
+}
 
 // An OptionError names one wrong option. New joins one for each problem it finds.
 type OptionError struct {

@@ -39,10 +39,23 @@ type Options[E any] struct {
 	MaxBytes int64        // > 0: bytes kept by Size, split over the partitions
 	Size     func(*E) int // bytes of an event; negative counts as 0
 
-	OnDiscard     func(Position, *E) // told each event that Capacity or MaxBytes pushed out, in order per partition; the pointer is good for the call
-	OnFull        func()             // called once each time the store becomes full
-	OnStats       func(Stats)        // called by the appender when Appended crosses a multiple of StatsInterval; it waits for Stats
-	StatsInterval int                // events; 0 means 1
+	// OnDiscard is told each event that Capacity or MaxBytes pushed out, in order per partition; the pointer is good for
+	// the call. It runs on the store's background goroutine, about 10 ms after the event left, or in a call of Settle or
+	// Close; never in an append. One call runs at a time, so a slow one delays the others: see MaxPending. It may use
+	// the store, Close included, but must not call Settle. Panics are contained and counted in Stats.Panics.
+	OnDiscard func(Position, *E)
+
+	// OnFull is called once each time the store becomes full: as OnDiscard is, though up to about 100 ms later in a store
+	// that was idle, or by the caller of Clear, Purge, SetCapacity or SetLimits, which look first whether the state that
+	// they may end was reached. So it may run beside OnDiscard. It may do what OnDiscard may do; panics are contained.
+	OnFull func()
+
+	// OnStats is called when the events appended cross a multiple of StatsInterval, by the appender itself, before its
+	// append returns: such an append takes the locks of Stats and waits for the callback, and calls of several appenders
+	// may overlap. It may use the store; an append in it may call it again. Panics are contained. What a Producer from
+	// Store.Producer appends is counted too.
+	OnStats       func(Stats)
+	StatsInterval int // events; 0 means 1
 
 	MaxPending int // events per partition that may wait for OnDiscard or rollups; 0 means four times its capacity,
 	// at least 65,536 and at most 1,048,576

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -19,7 +18,7 @@ type Past[A any] struct {
 // else there is nothing.
 func (r *Rollup[E, A]) Past(c *Cut[E]) (past []Past[A], unfolded uint64, err error) {
 	if c.store != r.store {
-		return nil, 0, fmt.Errorf("core: rollup %q: cut of another store: %w", r.o.Name, ErrArgument)
+		return nil, 0, wrap(ErrArgument, "rollup %q: cut of another store", r.o.Name)
 	}
 	if r.o.Retain == 0 {
 		return nil, 0, nil
@@ -117,12 +116,11 @@ func (g *leftovers[E, A]) add(p *partition[E], n node) {
 // without Retain, or times out of order within one entry are refused, and then nothing is taken over.
 func (r *Rollup[E, A]) Inherit(past []Past[A], unfolded uint64) error {
 	if r.o.Retain == 0 {
-		return fmt.Errorf("core: rollup %q: inherit without Retain: %w", r.o.Name, ErrArgument)
+		return wrap(ErrArgument, "rollup %q: inherit without Retain", r.o.Name)
 	}
 	for i := range past {
 		if x := &past[i]; r.store.part(x.Partition) == nil || x.To.Before(x.From) {
-			return fmt.Errorf("core: rollup %q: inherit entry %d, partition %d, %v to %v: %w",
-				r.o.Name, i, x.Partition, x.From, x.To, ErrArgument)
+			return wrap(ErrArgument, "rollup %q: inherit entry %d, partition %d, %v to %v", r.o.Name, i, x.Partition, x.From, x.To)
 		}
 	}
 	for i := range past {

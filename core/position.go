@@ -3,7 +3,6 @@ package core
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 )
 
@@ -32,10 +31,10 @@ func (e Epoch) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 func (e *Epoch) UnmarshalText(text []byte) error {
 	var n Epoch
 	if len(text) != hex.EncodedLen(len(n)) {
-		return fmt.Errorf("core: %q is no epoch: %w", text, ErrArgument)
+		return wrap(ErrArgument, "%q is no epoch", text)
 	}
 	if _, err := hex.Decode(n[:], text); err != nil {
-		return fmt.Errorf("core: %q is no epoch: %w", text, ErrArgument)
+		return wrap(ErrArgument, "%q is no epoch", text)
 	}
 	*e = n
 	return nil

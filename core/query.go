@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
 )
@@ -137,7 +136,7 @@ func outcome[N Number](op string, x N, n int, over bool, err error) (N, error) {
 	default:
 		return x, nil
 	}
-	return 0, fmt.Errorf("core: %s: %w", op, err)
+	return 0, wrap(err, "%s", op)
 }
 
 // GroupBy folds the events of each group: zero makes an accumulator, add takes an event into it. No events: an empty
@@ -174,7 +173,7 @@ type Ranked[K comparable] struct {
 // of a group is the sum of its events' weights, or their number if weight is nil. A non-finite weight counts as 0.
 func TopK[E any, K comparable](v View[E], k int, key func(*E) K, weight func(*E) float64) ([]Ranked[K], error) {
 	if k < 0 {
-		return nil, fmt.Errorf("core: top %d: %w", k, ErrArgument)
+		return nil, wrap(ErrArgument, "top %d", k)
 	}
 	index := map[K]int{}
 	var all []Ranked[K]

@@ -1,7 +1,5 @@
 package core
 
-import "fmt"
-
 // SetCapacity changes how many events a partition keeps, while it is in use. Shrinking discards the oldest events at once;
 // growing brings nothing back. Segments keep the size that fits the capacity the partition was made with. Errors:
 // ErrClosed, ErrNoPartition, and an OptionError for a capacity outside of [1, MaxCapacity].
@@ -14,7 +12,7 @@ func (s *Store[E]) SetCapacity(partition, capacity int) error {
 	}
 	p := s.part(partition)
 	if p == nil {
-		return fmt.Errorf("core: resize partition %d: %w", partition, ErrNoPartition)
+		return wrap(ErrNoPartition, "resize partition %d", partition)
 	}
 	s.checkFull(false)
 	p.resize(uint64(capacity))
@@ -34,7 +32,7 @@ func (s *Store[E]) SetLimits(partition int, o PartitionOptions) error {
 	}
 	p := s.part(partition)
 	if p == nil {
-		return fmt.Errorf("core: limits of partition %d: %w", partition, ErrNoPartition)
+		return wrap(ErrNoPartition, "limits of partition %d", partition)
 	}
 	s.checkFull(false)
 	if o.MaxAge > 0 {

@@ -109,7 +109,7 @@ func (o *Options[E]) validateRestore(p *problems) {
 func (s *Store[E]) restore(o *Restore[E]) error {
 	for _, a := range o.Added {
 		if err := s.checkPartition(a.PartitionOptions); err != nil {
-			return fmt.Errorf("core: restore partition %d: %w", a.Number, err)
+			return wrap(err, "restore partition %d", a.Number)
 		}
 		s.dir.add(a.Number-len(s.fixed), func(i int) *partition[E] { return s.newAdded(i, a.PartitionOptions) })
 	}
@@ -119,7 +119,7 @@ func (s *Store[E]) restore(o *Restore[E]) error {
 				err = s.restoreBlock(&b)
 			}
 			if err != nil {
-				return fmt.Errorf("core: restore: %w", err)
+				return wrap(err, "restore")
 			}
 		}
 	}

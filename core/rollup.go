@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -33,12 +32,11 @@ type RollupOptions struct {
 func NewRollup[E, A any](s *Store[E], m Monoid[E, A], o RollupOptions) (*Rollup[E, A], error) {
 	switch {
 	case s.closed.Load():
-		return nil, fmt.Errorf("core: rollup %q: %w", o.Name, ErrClosed)
+		return nil, wrap(ErrClosed, "rollup %q", o.Name)
 	case !s.conf.timed():
-		return nil, fmt.Errorf("core: rollup %q: %w", o.Name, ErrNoTime)
+		return nil, wrap(ErrNoTime, "rollup %q", o.Name)
 	case o.Name == "" || o.Retain < 0 || m.Zero == nil || m.Add == nil || m.Merge == nil:
-		return nil, fmt.Errorf("core: rollup %q: needs a name, no negative Retain, and all three functions: %w",
-			o.Name, ErrArgument)
+		return nil, wrap(ErrArgument, "rollup %q: needs a name, no negative Retain, and all three functions", o.Name)
 	}
 	r := &Rollup[E, A]{store: s, m: m, o: o}
 	s.registering.Lock()
@@ -46,7 +44,7 @@ func NewRollup[E, A any](s *Store[E], m Monoid[E, A], o RollupOptions) (*Rollup[
 	old := s.conf.folders()
 	for _, f := range old {
 		if f.name() == o.Name {
-			return nil, fmt.Errorf("core: rollup %q exists already: %w", o.Name, ErrArgument)
+			return nil, wrap(ErrArgument, "rollup %q exists already", o.Name)
 		}
 	}
 	r.index = len(old)
@@ -114,7 +112,7 @@ func (r *Rollup[E, A]) Query(from, to time.Time) (Answer[A], error) {
 // Within is Query for the last d of the store's clock; the future is not excluded.
 func (r *Rollup[E, A]) Within(d time.Duration) (Answer[A], error) {
 	if d < 0 {
-		return Answer[A]{}, fmt.Errorf("core: rollup %q: last %v: %w", r.o.Name, d, ErrArgument)
+		return Answer[A]{}, wrap(ErrArgument, "rollup %q: last %v", r.o.Name, d)
 	}
 	return r.Query(instantOf(r.store.conf.now()).add(-d).toTime(), time.Time{})
 }
@@ -126,11 +124,11 @@ func (r *Rollup[E, A]) On(c *Cut[E], from, to time.Time) (Answer[A], error) {
 		v = v.fail("cut of another store", ErrArgument)
 	}
 	if v = v.Between(from, to); v.err != nil {
-		return Answer[A]{}, fmt.Errorf("core: rollup %q: %w", r.o.Name, v.err)
+		return Answer[A]{}, wrap(v.err, "rollup %q", r.o.Name)
 	}
 	g := gather[E, A]{r: r, times: v.times, values: make([]A, 1)}
 	if err := g.run(v); err != nil {
-		return Answer[A]{}, fmt.Errorf("core: rollup %q: %w", r.o.Name, err)
+		return Answer[A]{}, wrap(err, "rollup %q", r.o.Name)
 	}
 	return Answer[A]{g.values[0], g.Coverage}, nil
 }

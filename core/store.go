@@ -9,7 +9,8 @@ import (
 )
 
 // A Store keeps the most recent events of type E in memory. Make one with New, and Close it. All methods are safe for
-// concurrent use. Appends are lock-free: they never wait for readers, callbacks or each other.
+// concurrent use. Appends are lock-free: they never wait for readers, callbacks or each other. The exceptions
+// are Options.Lanes, with a lock now and then, and Options.OnStats, which runs in the append.
 //
 // A Store must not be copied.
 type Store[E any] struct {

@@ -12,6 +12,9 @@ import (
 //
 // A function given to a view runs on the caller's goroutine. If it panics inside an iterator the panic goes to the
 // caller; inside a query it becomes a PanicError. The store is unharmed either way.
+//
+// A method that cannot narrow the view, as its comment says, makes the view an error: queries return it, Err tells it, and
+// the iterators All and Runs yield nothing. So check Err where an empty loop would not tell.
 type View[E any] struct {
 	cut       *Cut[E]
 	partition int // -1: all
@@ -41,12 +44,12 @@ func (v View[E]) Err() error { return v.err }
 
 func (v View[E]) fail(op string, err error) View[E] {
 	if v.err == nil {
-		v.err = fmt.Errorf("core: %s: %w", op, err)
+		v.err = wrap(err, "%s", op)
 	}
 	return v
 }
 
-// Partition narrows the view to one partition.
+// Partition narrows the view to one partition. One that the cut does not cover, or a second one, is ErrNoPartition.
 func (v View[E]) Partition(i int) View[E] {
 	v = v.narrow()
 	if v.cut.section(i) == nil || v.partition >= 0 && v.partition != i {
@@ -57,7 +60,7 @@ func (v View[E]) Partition(i int) View[E] {
 }
 
 // From narrows the view to the position's partition, from its sequence on. A position that has left the window starts
-// the view at the oldest event.
+// the view at the oldest event. ErrNoPartition as for Partition.
 func (v View[E]) From(pos Position) View[E] {
 	v = v.Partition(pos.Partition)
 	if v.err == nil {
@@ -72,7 +75,7 @@ func (v View[E]) From(pos Position) View[E] {
 }
 
 // Between narrows the view to event times in [from, to], both inclusive. A zero time leaves that end open; from after
-// to is an empty range.
+// to is an empty range. A store without a time source is ErrNoTime.
 func (v View[E]) Between(from, to time.Time) View[E] {
 	if !v.cut.store.conf.timed() {
 		return v.fail("time range", ErrNoTime)
@@ -90,7 +93,7 @@ func (v View[E]) Between(from, to time.Time) View[E] {
 }
 
 // Within narrows the view to the last d of the store's clock, which is read once per cut, when Within is first called. The
-// future is not excluded.
+// future is not excluded. ErrNoTime as for Between; a negative d is ErrArgument.
 func (v View[E]) Within(d time.Duration) View[E] {
 	if d < 0 {
 		return v.fail(fmt.Sprintf("last %v", d), ErrArgument)
@@ -98,7 +101,7 @@ func (v View[E]) Within(d time.Duration) View[E] {
 	return v.Between(instantOf(v.cut.clock()).add(-d).toTime(), time.Time{})
 }
 
-// Key narrows the view to events of the key, as Options.Key tells it.
+// Key narrows the view to events of the key, as Options.Key tells it. Without Options.Key it is ErrNoKey.
 func (v View[E]) Key(key string) View[E] {
 	s := v.cut.store
 	if s.key == nil {
@@ -107,7 +110,8 @@ func (v View[E]) Key(key string) View[E] {
 	return v.Where(func(e *E) bool { return s.key(*e) == key })
 }
 
-// Where narrows the view to events for which f returns true. f must not change the event.
+// Where narrows the view to events for which f returns true. f must not change the event. A nil f is
+// ErrArgument.
 func (v View[E]) Where(f func(*E) bool) View[E] {
 	if f == nil {
 		return v.fail("nil filter", ErrArgument)
@@ -122,7 +126,7 @@ func (v View[E]) Where(f func(*E) bool) View[E] {
 }
 
 // ByTime orders a view of several partitions by event time, ties by partition, keeping the order inside each. It
-// needs a time source. A view of one partition is not reordered.
+// needs a time source, else it is ErrNoTime. A view of one partition is not reordered.
 func (v View[E]) ByTime() View[E] {
 	if !v.cut.store.conf.timed() && len(v.selected()) > 1 {
 		return v.fail("order by time", ErrNoTime)
@@ -132,7 +136,8 @@ func (v View[E]) ByTime() View[E] {
 }
 
 // Newest narrows the view to its last n events. Over several partitions those are the last n of ByTime, which takes a
-// merge of the whole view; of one partition it reads no more than it has to.
+// merge of the whole view; of one partition it reads no more than it has to. A negative n is
+// ErrArgument, several partitions without a time source are ErrNoTime.
 func (v View[E]) Newest(n int) View[E] {
 	if n < 0 {
 		return v.fail(fmt.Sprintf("newest %d", n), ErrArgument)
@@ -146,7 +151,8 @@ func (v View[E]) Newest(n int) View[E] {
 	return v
 }
 
-// All yields every event with its position: oldest first within a partition, partition after partition.
+// All yields every event with its position: oldest first within a partition, partition after partition. Of a view with
+// an error it yields nothing: see Err.
 func (v View[E]) All() iter.Seq2[Position, *E] {
 	return func(yield func(Position, *E) bool) {
 		for p := range v.pieces() {
@@ -162,7 +168,7 @@ func (v View[E]) All() iter.Seq2[Position, *E] {
 }
 
 // Runs yields the same events as zero-copy slices of consecutive sequences, with the position of their first element.
-// It is the fastest way to read.
+// It is the fastest way to read. Of a view with an error it yields nothing: see Err.
 func (v View[E]) Runs() iter.Seq2[Position, []E] {
 	return func(yield func(Position, []E) bool) {
 		for p := range v.pieces() {
@@ -173,7 +179,7 @@ func (v View[E]) Runs() iter.Seq2[Position, []E] {
 	}
 }
 
-// First returns the first event.
+// First returns the first event; not ok if there is none, or if the view has an error: see Err.
 func (v View[E]) First() (Position, *E, bool) {
 	for pos, e := range v.All() {
 		return pos, e, true
