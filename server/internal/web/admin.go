@@ -43,7 +43,7 @@ func (a *adminRoutes) purge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	minutes, err := count(q, "olderThanMinutes", 0, 0, 1<<30)
+	minutes, err := count(q, "olderThanMinutes", 0, 0, maxMinutes)
 	if err != nil {
 		return err
 	}

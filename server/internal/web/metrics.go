@@ -1,6 +1,8 @@
 package web
 
 import (
+	"encoding/json"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -119,7 +121,7 @@ func (m *metricRoutes) sumWindow(w http.ResponseWriter, r *http.Request) error {
 	if !q.Has("label") {
 		return bad("parameter \"label\" is required")
 	}
-	minutes, err := count(q, "minutes", 10, 1, 1<<30)
+	minutes, err := count(q, "minutes", 10, 1, maxMinutes)
 	if err != nil {
 		return err
 	}
@@ -131,16 +133,34 @@ func (m *metricRoutes) replySum(w http.ResponseWriter, from, to time.Time, label
 	if err != nil {
 		return err
 	}
-	reply(w, http.StatusOK, s.Sum)
+	reply(w, http.StatusOK, number(s.Sum))
 	return nil
 }
 
+// A number is one in replies. A sum that left the range of numbers is "Infinity", "-Infinity" or "NaN", which JSON has as
+// texts only.
+type number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) {
+	switch f := float64(n); {
+	case math.IsInf(f, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(f, -1):
+		return []byte(`"-Infinity"`), nil
+	case math.IsNaN(f):
+		return []byte(`"NaN"`), nil
+	default:
+		return json.Marshal(f)
+	}
+}
+
 type wireWindow struct {
-	Count  uint64   `json:"count"`
-	Sum    float64  `json:"sum"`
-	Min    *float64 `json:"min"` // null without a value, as max and avg are
-	Max    *float64 `json:"max"`
-	Avg    *float64 `json:"avg"`
+	Count  uint64  `json:"count"`
+	Sum    number  `json:"sum"`
+	Min    *number `json:"min"` // null without a value, as max and avg are
+	Max    *number `json:"max"`
+	Avg    *number `json:"avg"`
 	Window struct {
 		From  *string `json:"from"`
 		To    *string `json:"to"`
@@ -166,10 +186,10 @@ func (m *metricRoutes) window(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out.Count, out.Sum = s.Count, s.Sum
+	out.Count, out.Sum = s.Count, number(s.Sum)
 	if s.Count > 0 {
-		avg := s.Sum / float64(s.Count)
-		out.Min, out.Max, out.Avg = &s.Min, &s.Max, &avg
+		least, most, avg := number(s.Min), number(s.Max), number(s.Sum/float64(s.Count))
+		out.Min, out.Max, out.Avg = &least, &most, &avg
 	}
 	out.Window.From, out.Window.To = shown(from), shown(to)
 	reply(w, http.StatusOK, out)
@@ -212,13 +232,13 @@ func (m *metricRoutes) top(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	type row struct {
-		Label string  `json:"label"`
-		Sum   float64 `json:"sum"`
-		Count int     `json:"count"`
+		Label string `json:"label"`
+		Sum   number `json:"sum"`
+		Count int    `json:"count"`
 	}
 	out := make([]row, len(ranked))
 	for i, x := range ranked {
-		out[i] = row{x.Key, x.Weight, x.Count}
+		out[i] = row{x.Key, number(x.Weight), x.Count}
 	}
 	reply(w, http.StatusOK, out)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -88,6 +89,9 @@ func count(q url.Values, name string, otherwise, low, high uint64) (uint64, erro
 	}
 	return n, nil
 }
+
+// maxMinutes is 292 years: more is no time.Duration, and would lie in the future.
+const maxMinutes = uint64(math.MaxInt64 / time.Minute)
 
 // moment reads a time; absent is zero. A time without a zone is UTC.
 func moment(q url.Values, name string) (time.Time, error) {
