@@ -1,6 +1,7 @@
 package streams_test
 
 import (
+	"bufio"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -98,5 +99,45 @@ func TestHTTPBombIsBounded(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
 		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
+// TestHTTP2SilentSubscription: over HTTP/2 a deadline ends the stream on which it passes, so a subscription without anything to
+// say has none.
+func TestHTTP2SilentSubscription(t *testing.T) {
+	t.Parallel()
+	h, err := streams.NewHandler(openLocal(t, streams.Options{}), streams.HandlerOptions{
+		Timeout: 200 * time.Millisecond, Heartbeat: 400 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(h)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/streams/s", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.ProtoMajor != 2 {
+		t.Fatal(resp.Proto)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for beats := 0; beats < 2; {
+		if !lines.Scan() {
+			t.Fatalf("it ended after %d comments: %v", beats, lines.Err())
+		}
+		if strings.HasPrefix(lines.Text(), ":") {
+			beats++
+		}
 	}
 }

@@ -168,7 +168,8 @@ func (f *frames) add(m Message) {
 	f.buf = append(append(f.buf, b...), "\n\n"...)
 }
 
-// send writes the buffer to the client, which has so much time to take it.
+// send writes the buffer to the client, which has so much time to take it. Between frames there is no deadline: HTTP/2 ends a
+// stream whose deadline passes, also one on which there is nothing to write.
 func (f *frames) send() error {
 	f.begin()
 	_ = f.c.SetWriteDeadline(time.Now().Add(f.timeout)) // a writer that has none waits as its server wants
@@ -176,8 +177,10 @@ func (f *frames) send() error {
 	if f.buf = f.buf[:0]; cap(f.buf) > 2*most {
 		f.buf = nil
 	}
-	return errors.Join(err, f.c.Flush())
+	err = errors.Join(err, f.c.Flush())
+	f.end()
+	return err
 }
 
-// end leaves the connection to the next request without a deadline.
+// end leaves the connection to the next frame or request without a deadline.
 func (f *frames) end() { _ = f.c.SetWriteDeadline(time.Time{}) }

@@ -61,6 +61,13 @@ func (r *recorder) arm() {
 	}
 }
 
+// SetWriteDeadline replaces the deadline until the next write. None is for replies that pause: HTTP/2 ends a stream whose
+// deadline passes, also one on which there is nothing to write.
+func (r *recorder) SetWriteDeadline(at time.Time) error {
+	r.armed = time.Time{}
+	return r.control.SetWriteDeadline(at)
+}
+
 // code is what was replied; a handler that wrote nothing replied 200.
 func (r *recorder) code() int {
 	if r.status == 0 {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -208,4 +209,42 @@ func (w *endsAtCaughtUp) Write(b []byte) (int, error) {
 		w.end()
 	}
 	return w.ResponseRecorder.Write(b)
+}
+
+// TestSignalTailOverHTTP2: a deadline ends the stream on which it passes, so a tail without anything to say has none.
+func TestSignalTailOverHTTP2(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.WriteTimeout, o.Heartbeat = 200*time.Millisecond, 400*time.Millisecond
+	s := site(t, o)
+	open(t, s)
+	server := httptest.NewUnstartedServer(s)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, path := range []string{"/signals", "/streams/s"} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/event-stream")
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(resp.Body)
+		for beats := 0; beats < 2 && resp.ProtoMajor == 2; {
+			if !lines.Scan() {
+				t.Fatalf("%s: it ended after %d comments: %v", path, beats, lines.Err())
+			}
+			if strings.HasPrefix(lines.Text(), ":") {
+				beats++
+			}
+		}
+		if err := resp.Body.Close(); err != nil || resp.ProtoMajor != 2 {
+			t.Error(resp.Proto, err)
+		}
+	}
 }

@@ -145,7 +145,11 @@ func (f *frames) write(text string) error {
 	if _, err := f.w.Write([]byte(text)); err != nil {
 		return err
 	}
-	return f.c.Flush()
+	if err := f.c.Flush(); err != nil {
+		return err
+	}
+	_ = f.c.SetWriteDeadline(time.Time{}) // until the next one there is nothing to take
+	return nil
 }
 
 func (f *frames) signal(s *window.Signal) error {
