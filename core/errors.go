@@ -68,7 +68,7 @@ func (e *OptionError) Error() string { return "core: option " + e.Option + ": " 
 func (e *OptionError) Is(target error) bool { return target == ErrOption }
 
 // A PanicError reports that a function given by the caller panicked inside a query. The store is unharmed, the cut
-// stays open, and Stats.Panics counted it.
+// stays open, and Stats.Panics counted it. Package window has it too.
 type PanicError struct {
 	Value any // what was passed to panic
 }

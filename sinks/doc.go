@@ -3,7 +3,7 @@
 //
 //	import _ "github.com/ephemera-go/ephemera/sinks/filestore" // registers the scheme file
 //
-//	store, err := sinks.OpenSignals(ctx, "file:///var/lib/app/signals")
+//	store, err := sinks.OpenSignals(ctx, "file:///var/lib/app") // in /var/lib/app/signals
 //	defer store.Close()
 //	err = store.Append(ctx, []sinks.Signal{{Sequence: 1, Time: time.Now(), Name: "order.completed"}})
 //	latest, err := store.ReadNewest(ctx, 0, 100)

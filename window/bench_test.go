@@ -25,7 +25,7 @@ func benchWindow(b *testing.B, o Options) *Window {
 // The price of a raise beside that of an append of the same record with the same clock.
 func BenchmarkRaise(b *testing.B) {
 	b.Run("core", func(b *testing.B) {
-		s, err := core.New(core.Options[Record]{Capacity: DefaultCapacity})
+		s, err := core.New(core.Options[record]{Capacity: DefaultCapacity})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -35,18 +35,18 @@ func BenchmarkRaise(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			v := c.word.Load()
-			_, _ = s.Append(Record{sec: int64(v >> nsecBits), nsec: uint32(v & nsecMask), name: 1, key: "order-17"})
+			_, _ = s.Append(record{sec: int64(v >> nsecBits), nsec: uint32(v & nsecMask), name: 1, key: "order-17"})
 		}
 	})
 	b.Run("core-arrival", func(b *testing.B) {
-		s, err := core.New(core.Options[Record]{Capacity: DefaultCapacity, Arrival: true})
+		s, err := core.New(core.Options[record]{Capacity: DefaultCapacity, Arrival: true})
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer func() { _ = s.Close() }()
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = s.Append(Record{name: 1, key: "order-17"})
+			_, _ = s.Append(record{name: 1, key: "order-17"})
 		}
 	})
 	b.Run("name", func(b *testing.B) {

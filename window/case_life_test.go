@@ -196,7 +196,7 @@ func TestSignalCase44_BadOptions(t *testing.T) {
 		{Capacity: MaxCapacity + 1},
 		{MaxAge: -1},
 		{MaxNames: -1},
-		{MaxNames: MaxMaxNames + 1},
+		{MaxNames: mostNames + 1},
 		{FlushInterval: -1},
 		{MaxPerFlush: -1},
 		{Store: store, MaxPending: -1},

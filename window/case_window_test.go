@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ephemera-go/ephemera/core"
 )
 
 func TestSignalCase01_SensePattern(t *testing.T) {
@@ -226,7 +228,7 @@ func TestSignalCase10_PredicateSeesASnapshot(t *testing.T) {
 		if len(list) == 0 {
 			continue
 		}
-		var p *PanicError
+		var p *core.PanicError
 		_, err = w.SenseFunc(func(*Signal) bool { panic(i) })
 		if !errors.As(err, &p) || p.Value != i {
 			t.Fatalf("a panic became %v", err)
@@ -234,7 +236,7 @@ func TestSignalCase10_PredicateSeesASnapshot(t *testing.T) {
 	}
 	close(stop)
 	group.Wait()
-	if w.Store().Ledger().OpenCuts != 0 {
+	if w.store.Ledger().OpenCuts != 0 {
 		t.Error("a cut stayed open")
 	}
 	balanced(t, w)

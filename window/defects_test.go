@@ -76,8 +76,8 @@ func TestSignalDefectD10_CapacityIsABound(t *testing.T) {
 		}
 	}
 	s := balanced(t, w)
-	if s.Visible != 1000 || s.Discarded != 999_000 || w.Store().Capacity() > 1000+reserve(1000) {
-		t.Errorf("%+v, %d kept", s, w.Store().Capacity())
+	if s.Visible != 1000 || s.Discarded != 999_000 || w.store.Capacity() > 1000+reserve(1000) {
+		t.Errorf("%+v, %d kept", s, w.store.Capacity())
 	}
 }
 

@@ -45,7 +45,7 @@ func (t *teller) count(name string, n int) { t.say(name+":"+strconv.Itoa(n), "")
 
 // sampled tells of one raise out of SampleEvery: a record of that moment with the name as its key.
 func (t *teller) sampled(sec int64, nsec uint32, name string) {
-	r := Record{sec: sec, nsec: nsec, name: t.raise.id, key: name}
+	r := record{sec: sec, nsec: nsec, name: t.raise.id, key: name}
 	if pos, err := t.w.store.Append(r); err == nil {
 		t.w.raised(pos.Sequence, 1)
 	}

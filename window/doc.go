@@ -1,12 +1,15 @@
 // Package window is a signal window: services raise named signals at about the price of an in-memory append, ask what
 // happened lately by pattern, and find the same window again after a restart.
 //
+//	import _ "github.com/ephemera-go/ephemera/storage-sqlite" // registers the scheme sqlite
+//
 //	store, err := sinks.OpenSignals(ctx, "sqlite:///var/lib/app/signals.db")
+//	defer store.Close() // after the window
 //	w, err := window.New(ctx, window.Options{Store: store})
 //	defer w.Close() // writes what is pending and returns the error
 //	report, err := w.Load(ctx, window.LoadOptions{MaxAge: time.Hour})
 //
-//	completed, err := w.Name("order.completed") // resolve a name once, raise it often
+//	completed, err := w.Intern("order.completed") // resolve a name once, raise it often
 //	sequence, err := completed.Raise("order-17")
 //	sequence, err = w.Raise("error:Timeout", "payments")
 //

@@ -2,7 +2,8 @@ package window
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/ephemera-go/ephemera/core"
 )
 
 // Errors of the window. Raise returns them bare, so that refusing a signal allocates nothing.
@@ -31,27 +32,15 @@ var (
 	ErrTerminal = errors.New("window: terminal signal causes nothing")
 )
 
-// A PanicError reports that a function given by the caller panicked inside a query. The window is unharmed.
-type PanicError struct {
-	Value any // what was passed to panic
-}
-
-// Error returns the text of the panic.
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("window: user function panicked: %v", e.Value)
-}
-
-// Unwrap returns the panic value if it was an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+// A PanicError reports that a function given by the caller panicked inside a query. The window is unharmed. It is that of
+// package core, so that one errors.As finds both.
+type PanicError = core.PanicError
 
 // contain runs f and turns its panic into an error.
 func contain(f func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &PanicError{r}
+			err = &PanicError{Value: r}
 		}
 	}()
 	f()

@@ -48,7 +48,8 @@ func startFlusher(w *Window, last uint64) *flusher {
 }
 
 // Flush writes everything that was raised before the call. When it returns nil all of that is durable. Calls at the
-// same time share their writes. When the context ends first its error is returned, and the write goes on. Errors: that
+// same time share their writes. When the context ends first its error is returned, and the write goes on; one without a
+// deadline waits for a store that hangs, as long as that does. To end with a limit, use Shutdown. Errors: that
 // of the store, with the signals still pending; ErrDropped, also beside that of the store, when a signal raised
 // before the call was given up unwritten and no earlier Flush has told so; ErrNoStore; ErrClosed. A store that holds
 // sequences which this window did not write has another writer: sinks.ErrConflict, before anything is written.
@@ -203,7 +204,7 @@ collect:
 }
 
 // stored returns a record as a signal of the store.
-func (w *Window) stored(sequence uint64, r *Record) sinks.Signal {
+func (w *Window) stored(sequence uint64, r *record) sinks.Signal {
 	name, _ := w.names.Name(keyID(r.name))
 	s := sinks.Signal{Sequence: sequence, Time: r.Time(), Name: name, Key: r.key, Operation: r.operation}
 	if r.extra != nil {
@@ -223,7 +224,7 @@ func sizeOf(s *sinks.Signal) int {
 
 // keepPending gives up pending signals beyond the limit, and those that left the core store, and counts them. w.mu is
 // held. What is being written is not touched.
-func (w *Window) keepPending(cut *core.Cut[Record]) {
+func (w *Window) keepPending(cut *core.Cut[record]) {
 	a := &w.account
 	low, next, _ := cut.Bounds(0)
 	if most := uint64(w.maxPending(w.state.Load().capacity)); w.o.Overload == DropOldest && next > most {

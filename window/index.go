@@ -35,11 +35,11 @@ const (
 )
 
 // A names number must fit beside the slot.
-var _ = [1]struct{}{}[(MaxMaxNames-1)>>(32-slotBits)]
+var _ = [1]struct{}{}[(mostNames-1)>>(32-slotBits)]
 
 func newIndex() *index { return &index{oldest: latest, newest: earliest} }
 
-func (x *index) add(r *Record) {
+func (x *index) add(r *record) {
 	x.keys = append(x.keys, r.name<<slotBits|uint32(len(x.keys)))
 	if m := r.at(); m.before(x.oldest) {
 		x.oldest = m
@@ -50,10 +50,10 @@ func (x *index) add(r *Record) {
 }
 
 // indexing tells the core store how to fold a segment into an index. Nobody merges them.
-func indexing() core.Monoid[Record, *index] {
-	return core.Monoid[Record, *index]{
+func indexing() core.Monoid[record, *index] {
+	return core.Monoid[record, *index]{
 		Zero:  newIndex,
-		Add:   func(x **index, r *Record) { (*x).add(r) },
+		Add:   func(x **index, r *record) { (*x).add(r) },
 		Merge: func(**index, **index) {},
 	}
 }

@@ -15,7 +15,7 @@ const loadPage = 1000
 
 // LoadOptions configures Load.
 type LoadOptions struct {
-	MaxAge time.Duration // > 0: older signals stay in the store; 0: no limit but the MaxAge of the window
+	MaxAge time.Duration // > 0: older signals stay in the store; 0: no limit but the MaxAge of the window, whose own 0 is ten minutes
 	Replay bool          // deliver the restored signals to the watchers that exist now, marked as Restored; they wait outside of Buffer
 }
 
@@ -71,7 +71,7 @@ type loader struct {
 
 type row struct {
 	sequence uint64
-	record   Record
+	record   record
 }
 
 // read collects the candidates, page by page from the newest on.
@@ -135,7 +135,7 @@ func (l *loader) take(s *sinks.Signal, age moment) {
 		name = uint32(len(l.names))
 		l.names, l.number[s.Name] = append(l.names, s.Name), name
 	}
-	r := Record{sec: m.sec, nsec: m.nsec, name: name, operation: s.Operation, key: s.Key}
+	r := record{sec: m.sec, nsec: m.nsec, name: name, operation: s.Operation, key: s.Key}
 	if len(s.Path) > 0 || len(s.Data) > 0 {
 		r.extra = &extra{s.Path, s.Data}
 	}
@@ -144,7 +144,7 @@ func (l *loader) take(s *sinks.Signal, age moment) {
 
 // learn gives a record the number that its name has in the window. Only signals that are restored make the window learn
 // names, so that those of others do not fill it.
-func (l *loader) learn(r *Record) bool {
+func (l *loader) learn(r *record) bool {
 	if l.known == nil {
 		l.known = make([]uint32, len(l.names))
 	}

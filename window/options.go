@@ -23,7 +23,7 @@ const (
 // Limits of Options.
 const (
 	MaxCapacity = 1 << 32 // signals
-	MaxMaxNames = 1 << 22
+	mostNames   = 1 << 22 // of MaxNames
 )
 
 // Forever is a time that does not come: as MaxAge nothing expires, as FlushInterval nothing is written on its own.
@@ -47,9 +47,13 @@ const (
 // Options configures a Window. The zero value is a window in memory with the defaults. Bad values are refused together
 // by New; nothing is clamped.
 type Options struct {
-	Capacity int           // signals in the window; 0 means DefaultCapacity
-	MaxAge   time.Duration // age by a signal's own time from which on it is not shown; 0 means DefaultMaxAge
-	MaxNames int           // names that the window learns, at most; 0 means DefaultMaxNames
+	Capacity int // signals in the window; 0 means DefaultCapacity
+	MaxNames int // names that the window learns, at most 1 << 22; 0 means DefaultMaxNames
+
+	// MaxAge is the age by a signal's own time from which on it is not shown. 0 means DefaultMaxAge, and Forever no limit.
+	// Elsewhere 0 is something else: no limit of its own in LoadOptions and no limit at all in core.Options, and SetMaxAge
+	// refuses it.
+	MaxAge time.Duration
 
 	// Clock tells the time of signals raised without one, in the years 1 to 9999. It is called from many goroutines. With nil, signals get
 	// the time of a clock that ticks every millisecond, which is much cheaper than time.Now.
@@ -60,7 +64,7 @@ type Options struct {
 	MaxPerFlush   int               // signals in one atomic write, fewer when they have more than 16 MiB; 0 means DefaultMaxPerFlush
 	MaxPending    int               // signals that may wait for the store (*); 0 means Capacity, also when that changes
 	HighWater     int               // pending signals that start a write at once; 0 means half of MaxPending, above it none do
-	Overload      Policy            // what happens at MaxPending
+	Overload      Policy            // what happens at MaxPending; the zero DropOldest gives up signals that were not stored: see Stats.Dropped
 	MaxBlock      time.Duration     // how long a Raise may wait, for the store or for a watcher; 0 means DefaultMaxBlock
 	RetainAge     time.Duration     // > 0: older signals are deleted from the store
 	RetainCount   uint64            // > 0: beyond it the oldest signals are deleted from the store
@@ -107,7 +111,7 @@ func (o *Options) validate() error {
 	check(int64(o.Capacity) <= MaxCapacity, "Capacity", "is above MaxCapacity")
 	check(o.MaxAge > 0, "MaxAge", "is negative")
 	check(o.MaxNames > 0, "MaxNames", "is negative")
-	check(o.MaxNames <= MaxMaxNames, "MaxNames", "is above MaxMaxNames")
+	check(o.MaxNames <= mostNames, "MaxNames", "is above 4194304")
 	check(o.FlushInterval > 0, "FlushInterval", "is negative")
 	check(o.MaxPerFlush > 0, "MaxPerFlush", "is negative")
 	check(o.MaxPending >= 0, "MaxPending", "is negative")

@@ -138,7 +138,10 @@ func (q Query) Signals() (list []Signal, err error) {
 	return list, err
 }
 
-// All yields the selected signals, oldest first, without copying them together. A query with an error yields nothing.
+// All yields the selected signals, oldest first, without copying them together. A query with an error yields nothing:
+// see Err. The signals are the caller's, but for Path and Data, which are shared: read only. While the loop runs it pins
+// a cut of the window: what leaves the window meanwhile stays in memory until the loop ends, so a slow loop had better
+// run over Signals.
 func (q Query) All() iter.Seq[Signal] {
 	return func(yield func(Signal) bool) {
 		if q.err != nil {
@@ -151,7 +154,7 @@ func (q Query) All() iter.Seq[Signal] {
 		q.search(&f, found)
 		for i := range found.list {
 			x := &found.list[i]
-			if !x.each(func(k int) bool { return yield(q.w.Signal(x.sequence(k), &x.records[k])) }) {
+			if !x.each(func(k int) bool { return yield(q.w.signal(x.sequence(k), &x.records[k])) }) {
 				return
 			}
 		}
@@ -181,7 +184,7 @@ func (q Query) First() (s Signal, ok bool, err error) {
 		for i := range found.list {
 			x := &found.list[i]
 			x.each(func(k int) bool {
-				s, ok = q.w.Signal(x.sequence(k), &x.records[k]), true
+				s, ok = q.w.signal(x.sequence(k), &x.records[k]), true
 				return false
 			})
 			if ok {
@@ -215,7 +218,7 @@ func (q Query) Summarize() (s Summary, err error) {
 		for i := range found.list {
 			x := &found.list[i]
 			x.each(func(k int) bool {
-				last := q.w.Signal(x.sequence(k), &x.records[k])
+				last := q.w.signal(x.sequence(k), &x.records[k])
 				if s.Last = last; s.First.Sequence == 0 {
 					s.First = last
 				}

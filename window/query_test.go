@@ -206,7 +206,7 @@ func TestResizeWindow(t *testing.T) {
 	flush(t, w)
 	equal(t, "rows", len(rows(t, store)), 3000)
 	equal(t, "visible", w.Len(), 2001)
-	if n := w.Store().Capacity(); n > 3000+reserve(3000) {
+	if n := w.store.Capacity(); n > 3000+reserve(3000) {
 		t.Errorf("the core store keeps %d", n)
 	}
 }

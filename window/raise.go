@@ -34,7 +34,7 @@ func (n Name) Raise(key string) (uint64, error) {
 	if w == nil || w.gate.Load() != 0 || !goodKey(key) {
 		return n.RaiseFor(0, key)
 	}
-	r := Record{name: n.id, key: key}
+	r := record{name: n.id, key: key}
 	if c := w.ticker; c != nil {
 		v := c.word.Load()
 		r.sec, r.nsec = int64(v>>nsecBits), uint32(v&nsecMask)
@@ -63,7 +63,7 @@ func (n Name) RaiseFor(operation uint64, key string) (uint64, error) {
 		return 0, n.w.refuse(ErrInvalid, 1)
 	}
 	sec, nsec := n.w.now()
-	return n.w.raise(Record{sec: sec, nsec: nsec, name: n.id, operation: operation, key: key})
+	return n.w.raise(record{sec: sec, nsec: nsec, name: n.id, operation: operation, key: key})
 }
 
 // RaiseSignal raises a whole signal, with the time, operation, causal path and data it has. Path and Data are copied.
@@ -75,7 +75,7 @@ func (w *Window) RaiseSignal(s Signal) (uint64, error) {
 	return w.raise(r)
 }
 
-func (w *Window) raise(r Record) (uint64, error) {
+func (w *Window) raise(r record) (uint64, error) {
 	claimed := false
 	if w.gate.Load() != 0 {
 		var err error
@@ -105,7 +105,7 @@ func (w *Window) RaiseBatch(signals []Signal) (int, error) {
 	if w.gate.Load()&gateClosed != 0 {
 		return 0, w.refuse(ErrClosed, len(signals))
 	}
-	buffer := records.Get().(*[]Record)
+	buffer := records.Get().(*[]record)
 	list := (*buffer)[:0]
 	defer func() {
 		clear(list) // keep nothing alive
@@ -127,9 +127,9 @@ func (w *Window) RaiseBatch(signals []Signal) (int, error) {
 }
 
 // records are workspaces of RaiseBatch.
-var records = sync.Pool{New: func() any { return new([]Record) }}
+var records = sync.Pool{New: func() any { return new([]record) }}
 
-func (w *Window) raiseAll(records []Record) (done int, err error) {
+func (w *Window) raiseAll(records []record) (done int, err error) {
 	for done < len(records) {
 		size := core.MaxBatch
 		if w.bounded() {
@@ -156,7 +156,7 @@ func (w *Window) bounded() bool { return w.o.Store != nil && w.o.Overload != Dro
 
 // raisePart appends records as a whole and returns the first sequence. Where room is limited it is claimed before, so
 // that nobody else can take it in between: there is one append and nothing to try again.
-func (w *Window) raisePart(part []Record) (uint64, error) {
+func (w *Window) raisePart(part []record) (uint64, error) {
 	claimed := false
 	if w.bounded() || w.gate.Load() != 0 {
 		var err error

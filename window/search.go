@@ -238,7 +238,7 @@ func (q *Query) sift(r *run, timed bool, m *marks) {
 		out := timed && (x.at().before(q.since) || q.until.before(x.at())) ||
 			q.key != nil && x.key != *q.key || q.operation != nil && x.operation != *q.operation
 		if !out && q.where != nil {
-			*s = q.w.Signal(r.sequence(i), x)
+			*s = q.w.signal(r.sequence(i), x)
 			out = !q.where(s)
 		}
 		if out {
@@ -254,7 +254,7 @@ const fetchAhead = 32
 
 // signals makes signals of what was found. The list is zero and has room for all.
 func (w *findings) signals(list []Signal) {
-	var records [fetchAhead]Record
+	var records [fetchAhead]record
 	var sequences [fetchAhead]uint64
 	names := w.q.w.spelling.list(w.q.w.names)
 	for i := range w.list {

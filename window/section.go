@@ -23,8 +23,11 @@ const (
 // SectionName is "window".
 func (w *Window) SectionName() string { return "window" }
 
-// SaveSection returns the window as it is now, for Options.Restored of a later one.
-func (w *Window) SaveSection(func(partition int) (first, next uint64)) ([]byte, error) {
+// SaveSection returns the window as it is now, for Options.Restored of a later one. With SectionName and LoadSection it
+// makes the window a snapshot.Part, for Attach of a snapshot.Saver. A Part is told which sequences [first, next) of each
+// partition of the saved store are in the snapshot; a window does not depend on that store and does not use it, so
+// without a Saver nil will do.
+func (w *Window) SaveSection(_ func(partition int) (first, next uint64)) ([]byte, error) {
 	if w.o.Store != nil {
 		s := w.Stats() // of one moment: more must not be durable than there is
 		b := binary.AppendUvarint([]byte{sectionVersion, sectionStore}, s.LastSequence)

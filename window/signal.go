@@ -28,8 +28,8 @@ func (s *Signal) Depth() int { return len(s.Path) }
 // WouldCycle reports whether a signal of that name, caused by s, would be among its own causes.
 func (s *Signal) WouldCycle(name string) bool { return s.Name == name || slices.Contains(s.Path, name) }
 
-// A Record is a signal as the core store keeps it; [Window.Signal] makes a Signal of it.
-type Record struct {
+// A record is a signal as the core store keeps it; Window.signal makes a Signal of it.
+type record struct {
 	sec       int64
 	nsec      uint32
 	name      uint32
@@ -44,25 +44,25 @@ type extra struct {
 	data []byte
 }
 
-func (r *Record) at() moment { return moment{r.sec, r.nsec} }
+func (r *record) at() moment { return moment{r.sec, r.nsec} }
 
 // Time returns the time of the signal, in UTC.
-func (r *Record) Time() time.Time { return time.Unix(r.sec, int64(r.nsec)).UTC() }
+func (r *record) Time() time.Time { return time.Unix(r.sec, int64(r.nsec)).UTC() }
 
-// Signal returns a record of the core store as a signal. The sequence is that of the record's position.
-func (w *Window) Signal(sequence uint64, r *Record) Signal {
+// signal returns a record of the core store as a signal. The sequence is that of the record's position.
+func (w *Window) signal(sequence uint64, r *record) Signal {
 	var s [1]Signal
-	w.fill(s[:], []Record{*r}, []uint64{sequence}, w.spelling.list(w.names))
+	w.fill(s[:], []record{*r}, []uint64{sequence}, w.spelling.list(w.names))
 	return s[0]
 }
 
 // fill makes signals of records. The list, which has as many, is zero: what few signals have is written only for those,
 // because it is the half of a Signal that lies in another cache line.
-func (w *Window) fill(list []Signal, records []Record, sequences []uint64, names []string) {
+func (w *Window) fill(list []Signal, records []record, sequences []uint64, names []string) {
 	records, sequences = records[:len(list)], sequences[:len(list)]
 	for k := range list {
 		s, r := &list[k], &records[k]
-		t := time.Unix(r.sec, int64(r.nsec)).UTC() // as in Record.Time, which is too large to be inlined
+		t := time.Unix(r.sec, int64(r.nsec)).UTC() // as in record.Time, which is too large to be inlined
 		s.Sequence, s.Time, s.Name, s.Key = sequences[k], t, names[r.name], r.key
 		if s.Sequence < w.start {
 			s.Restored = true
@@ -78,22 +78,22 @@ func (w *Window) fill(list []Signal, records []Record, sequences []uint64, names
 
 // record checks a signal and makes a record of it, with copies of what the caller might change. A name that is known was
 // checked before.
-func (w *Window) record(s *Signal) (Record, error) {
+func (w *Window) record(s *Signal) (record, error) {
 	err := check(s)
 	known, ok := w.names.ID(s.Name)
 	id := uint32(known)
 	if !ok && err == nil {
 		var n Name
 		if n, err = w.Intern(s.Name); err != nil {
-			return Record{}, err
+			return record{}, err
 		}
 		id = n.id
 	}
 	if err != nil {
 		w.refused.invalid.Add(1)
-		return Record{}, err
+		return record{}, err
 	}
-	r := Record{name: id, operation: s.Operation, key: s.Key}
+	r := record{name: id, operation: s.Operation, key: s.Key}
 	if s.Time.IsZero() {
 		r.sec, r.nsec = w.now()
 	} else {

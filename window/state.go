@@ -25,7 +25,7 @@ type state struct {
 // A chunk is a run of records outside of the core store, ascending by sequence.
 type chunk struct {
 	sequences []uint64
-	records   []Record
+	records   []record
 	once      sync.Once
 	index     *index
 }
@@ -55,7 +55,7 @@ func (s *state) size() int {
 // gather puts records into chunks.
 type gather struct{ chunks []*chunk }
 
-func (g *gather) add(sequence uint64, r *Record) {
+func (g *gather) add(sequence uint64, r *record) {
 	var c *chunk
 	if n := len(g.chunks); n > 0 && len(g.chunks[n-1].records) < chunkSize {
 		c = g.chunks[n-1]
@@ -69,7 +69,7 @@ func (g *gather) add(sequence uint64, r *Record) {
 
 // A run is a stretch of records with what is known about all of it.
 type run struct {
-	records   []Record
+	records   []record
 	sequences []uint64 // nil: first, first+1, …
 	first     uint64
 	offset    int // of records[0] in the index
@@ -101,7 +101,7 @@ func (r *run) after(sequence uint64) {
 // A frame is the window as of now: a cut and a state that fit together.
 type frame struct {
 	w     *Window
-	cut   *core.Cut[Record]
+	cut   *core.Cut[record]
 	state *state
 	skip  int    // records aside that have left
 	lo    uint64 // of the core store's records

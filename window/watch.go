@@ -44,8 +44,11 @@ func (g Gap) String() string {
 
 // WatchStats counts what a watcher did.
 type WatchStats struct {
-	Delivered, Dropped, Unseen, Panics uint64
-	Waiting                            int
+	Delivered uint64 // signals whose callback returned or panicked
+	Dropped   uint64 // matching signals that the policy dropped
+	Unseen    uint64 // signals, matching or not, that left memory before the watcher could look at them
+	Panics    uint64 // panics of the callback and of OnGap, which were contained
+	Waiting   int    // matching signals in the queue now
 }
 
 // A Watcher hands the signals that a pattern covers to a callback, one at a time, in the order in which they were
@@ -194,7 +197,7 @@ func (x *Watcher) read(chunk []Signal) []Signal {
 	for pos, records := range cut.From(core.Position{Sequence: x.cursor}).Runs() {
 		for i := range records {
 			if set.has(records[i].name) {
-				chunk = append(chunk, x.w.Signal(pos.Sequence+uint64(i), &records[i]))
+				chunk = append(chunk, x.w.signal(pos.Sequence+uint64(i), &records[i]))
 			}
 			if x.cursor++; len(chunk) == scanChunk {
 				return chunk
@@ -367,7 +370,7 @@ func (l *watchers) replay(rows []row) {
 		x.mu.Lock()
 		for i := range rows {
 			if set.has(rows[i].record.name) {
-				x.injected = append(x.injected, x.w.Signal(rows[i].sequence, &rows[i].record))
+				x.injected = append(x.injected, x.w.signal(rows[i].sequence, &rows[i].record))
 			}
 		}
 		x.mu.Unlock()

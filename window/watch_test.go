@@ -88,7 +88,7 @@ func TestWatchUnseen(t *testing.T) {
 		}
 		raiseMany(t, w, 3)
 		synctest.Wait()
-		n := 3 * w.Store().Capacity()
+		n := 3 * w.store.Capacity()
 		raiseMany(t, w, n)
 		close(r.hold)
 		synctest.Wait()

@@ -20,10 +20,10 @@ import (
 // reader, callback or disk, unless a policy says so.
 type Window struct {
 	// Read by every raise and rarely written.
-	store  *core.Store[Record]
-	gate   atomic.Uint32 // not 0: a raise has to ask before it appends
-	mark   atomic.Uint64 // whoever raises this sequence or a later one has something to do
-	start  uint64        // first sequence of this run
+	store  *core.Store[record] // holds more than is shown: what expired, was cleared or waits for the Store; nothing restored
+	gate   atomic.Uint32       // not 0: a raise has to ask before it appends
+	mark   atomic.Uint64       // whoever raises this sequence or a later one has something to do
+	start  uint64              // first sequence of this run
 	sample sampler
 	ticker *ticker
 	clock  func() time.Time // nil with a ticker
@@ -31,7 +31,7 @@ type Window struct {
 	_      [64]byte
 
 	o         Options
-	indexes   *core.Rollup[Record, *index]
+	indexes   *core.Rollup[record, *index]
 	selectors selectors
 	spelling  spelling
 	state     atomic.Pointer[state]
@@ -111,8 +111,8 @@ func build(o Options, start uint64, c *ticker, told *teller) (*Window, error) {
 	}
 	w.account = account{flushed: start, batchEnd: start, resume: start}
 	w.state.Store(&state{floor: start, capacity: o.Capacity, maxAge: o.MaxAge})
-	w.store, err = core.New(core.Options[Record]{
-		Capacity: w.room(o.Capacity), StartAt: []uint64{start}, Time: (*Record).Time, Clock: o.Clock,
+	w.store, err = core.New(core.Options[record]{
+		Capacity: w.room(o.Capacity), StartAt: []uint64{start}, Time: (*record).Time, Clock: o.Clock,
 	})
 	if err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ const cutAttempts = 64
 
 // cut opens a cut of the core store. It lets raises that are under way finish, so that what a caller raised before is
 // seen, but not for ever.
-func (w *Window) cut() *core.Cut[Record] {
+func (w *Window) cut() *core.Cut[record] {
 	c := w.store.Cut()
 	for range cutAttempts {
 		if c.Holes() == 0 {
@@ -216,7 +216,7 @@ func (w *Window) cut() *core.Cut[Record] {
 
 // through opens a cut that covers every sequence below end, which were given out before. It waits for the raises that
 // got them and have not finished, each a few instructions before its end.
-func (w *Window) through(end uint64) *core.Cut[Record] {
+func (w *Window) through(end uint64) *core.Cut[record] {
 	for {
 		c := w.store.Cut()
 		if _, next, _ := c.Bounds(0); next >= end {
@@ -255,11 +255,6 @@ func (w *Window) Len() int {
 	return n
 }
 
-// Store returns the core store beneath, for reading in ways that the window does not offer, such as rollups. It holds
-// more than the window shows: signals that expired, were cleared or wait for the Store, and none that were restored.
-// Nothing must be appended to it, and it must not be closed, cleared or purged.
-func (w *Window) Store() *core.Store[Record] { return w.store }
-
 // Diagnostics returns the window that tells what this one does: window.initialized, window.raise for one in SampleEvery
 // signals, with the name as its key, window.flush.start:{n}, window.flush.done:{n} and window.flush.error for each
 // batch, window.load.done:{n}, window.prune.done:{n}, window.prune.error, and window.dropped with the number as its
@@ -274,6 +269,7 @@ func (w *Window) Diagnostics() *Window {
 // Close refuses signals from now on, cancels the watchers, writes what is pending, ends the background work, and returns
 // the error of that last write. Later calls return the same. Signals stay readable. What watchers had not delivered they
 // do not deliver any more, and a callback that is running is not waited for. The Store stays open: it is the caller's.
+// Close has no limit: it waits for a store that hangs, as long as that does. Use Shutdown where that must not be.
 func (w *Window) Close() error { return w.Shutdown(context.Background()) }
 
 // Shutdown is Close with a limit for the last write. When the context ends first, its error is returned and what is
