@@ -91,13 +91,13 @@ func TestJSONIsNotExact(t *testing.T) {
 	}
 }
 
-type hidden struct{ X, y int }
+type hidden struct{ X, y int } //nolint:unused // that is the point
 
 type lister struct {
 	_    [40]byte
 	Told map[string][]*told
 	At   time.Time
-	left int `json:"-"`
+	left int `json:"-"` //nolint:unused // may be lost
 }
 
 type told struct {

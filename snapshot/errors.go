@@ -59,7 +59,7 @@ func wrap(op, object string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := err.(*Error); ok {
+	if _, ok := err.(*Error); ok { //nolint:errorlint // one that is joined to others needs a name, too
 		return err
 	}
 	return &Error{Op: op, Object: object, Err: err}
