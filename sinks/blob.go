@@ -22,7 +22,8 @@ type BlobStore interface {
 	Open(ctx context.Context, name string) (io.ReadCloser, int64, error)
 
 	// List returns the blobs whose names start with prefix and are greater than after, ascending by the bytes of
-	// their names, at most limit of them; limit 0 means all. Fewer than limit means that there are no more. prefix
+	// their names, at most limit of them; limit 0 means all, other than in SignalStore.Read, and a negative one is
+	// ErrInvalid. Fewer than limit means that there are no more. prefix
 	// and after need not be whole names, but hold only bytes that names may hold. What is put or deleted during the
 	// call may be in the result or not; everything else is in it once.
 	List(ctx context.Context, prefix, after string, limit int) ([]Blob, error)

@@ -28,7 +28,7 @@ func TestErrorText(t *testing.T) {
 		err  error
 		want string
 	}{
-		{signals.Append(t.Context(), []sinks.Signal{{Sequence: 17, Name: "n"}}), "fault append signals@17: faultstore: injected: no space left on device"},
+		{signals.Append(t.Context(), []sinks.Signal{{Sequence: 17, Name: "n"}}), "fault append signals@17: faultstore: injected: full: no space left on device"},
 		{open, "mem open a/b: not found"},
 		{blobs.Put(t.Context(), "../x\n", 0, strings.NewReader("")), `fault put "../x\n": invalid: blob name "../x\n" has a segment that starts with a dot`},
 		{limit, "fault read signals@17: invalid: limit 0; at least 1"},

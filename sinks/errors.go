@@ -17,7 +17,13 @@ var (
 	// ErrLeased means that somebody else holds the lease.
 	ErrLeased = errors.New("leased to another writer")
 	// ErrFenced means that somebody else has taken over the lease of this handle.
-	ErrFenced   = errors.New("fenced: another writer took over")
+	ErrFenced = errors.New("fenced: another writer took over")
+	// ErrFull means that there is no room: the disk, here or on the server, is full, or a quota or limit is reached.
+	// Nothing was written, unless the error is ErrUnknownOutcome too. It can succeed when somebody has made room.
+	ErrFull = errors.New("full")
+	// ErrReplaced means that the file or directory of the store was removed, renamed or replaced since it was opened.
+	// It stays so until the store is opened anew: what was written would be where nobody finds it.
+	ErrReplaced = errors.New("removed or replaced since it was opened")
 	ErrReadOnly = errors.New("read-only")
 	// ErrDenied means that the credentials are missing, wrong, or not allowed to do this.
 	ErrDenied = errors.New("access denied")

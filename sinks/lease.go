@@ -53,7 +53,7 @@ type Leaser interface {
 	Release(ctx context.Context) error
 }
 
-// Acquire calls the store's Acquire; a store that is no Leaser returns an error that is errors.ErrUnsupported.
+// Acquire calls the Acquire of a BlobStore or SignalStore; one that is no Leaser returns an error that is errors.ErrUnsupported.
 func Acquire(ctx context.Context, store io.Closer, c Claim) (generation uint64, err error) {
 	l, ok := store.(Leaser)
 	if !ok {
@@ -65,7 +65,7 @@ func Acquire(ctx context.Context, store io.Closer, c Claim) (generation uint64, 
 	return l.Acquire(ctx, c)
 }
 
-// Renew calls the store's Renew; a store that is no Leaser returns an error that is errors.ErrUnsupported.
+// Renew calls the Renew of a BlobStore or SignalStore; one that is no Leaser returns an error that is errors.ErrUnsupported.
 func Renew(ctx context.Context, store io.Closer) error {
 	if l, ok := store.(Leaser); ok {
 		return l.Renew(ctx)
@@ -73,7 +73,7 @@ func Renew(ctx context.Context, store io.Closer) error {
 	return unsupported("lease")
 }
 
-// Release calls the store's Release; a store that is no Leaser returns an error that is errors.ErrUnsupported.
+// Release calls the Release of a BlobStore or SignalStore; one that is no Leaser returns an error that is errors.ErrUnsupported.
 func Release(ctx context.Context, store io.Closer) error {
 	if l, ok := store.(Leaser); ok {
 		return l.Release(ctx)

@@ -69,7 +69,7 @@ type Verifier interface {
 	Verify(ctx context.Context) error
 }
 
-// Verify reads everything that the store holds and returns ErrCorrupt if any of it is damaged. A store that cannot do
+// Verify reads everything that a BlobStore or SignalStore holds and returns ErrCorrupt if any of it is damaged. One that cannot do
 // that returns an error that is errors.ErrUnsupported.
 func Verify(ctx context.Context, store io.Closer) error {
 	if v, ok := store.(Verifier); ok {

@@ -18,13 +18,14 @@ type SignalStore interface {
 	// what it points to are not kept.
 	Append(ctx context.Context, batch []Signal) error
 
-	// Read returns the first limit signals above the sequence after, ascending. limit must be at least 1. The
+	// Read returns the first limit signals above the sequence after, ascending. limit must be at least 1, else it
+	// is ErrInvalid: 0 does not mean all, as it does in BlobStore.List, because a log may be larger than memory. The
 	// caller owns the result. Fewer than limit means that there are no more. What it returns has no holes, whatever
 	// is appended and trimmed meanwhile.
 	Read(ctx context.Context, after uint64, limit int) ([]Signal, error)
 
 	// ReadNewest returns the last limit signals below the sequence before, ascending; before 0 means no bound.
-	// limit must be at least 1. The caller owns the result.
+	// limit must be at least 1, as for Read. The caller owns the result.
 	ReadNewest(ctx context.Context, before uint64, limit int) ([]Signal, error)
 
 	// Trim removes every signal up to and including the sequence through, for good. When it fails a part of them may

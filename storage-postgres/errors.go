@@ -14,6 +14,9 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
+// ErrFull is sinks.ErrFull: the server's disk is full.
+var ErrFull = sinks.ErrFull
+
 // Causes that sinks has no name for. Nothing was written.
 var (
 	// ErrUnavailable means that for the whole of Options.RetryTimeout no server took the call to its end: it cannot be
@@ -21,8 +24,6 @@ var (
 	ErrUnavailable = errors.New("server unavailable")
 	// ErrTimeout means that the server ended the statement, by statement_timeout, lock_timeout or somebody's request.
 	ErrTimeout = errors.New("ended by the server")
-	// ErrFull means that the server's disk is full.
-	ErrFull = errors.New("disk full")
 )
 
 // A meaning is what an SQLSTATE, or a class of them, means here. The server's own message is not shown: it may quote

@@ -11,11 +11,19 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// Signals is a log of signals whose growth can be followed with Tail.
+// Signals is a log of signals whose growth can be followed with Tail. It is a sinks.SignalStore, and also a sinks.Leaser,
+// sinks.Pruner and sinks.Verifier; their methods come from a field that is not exported.
 type Signals struct {
 	checked
 	inner *signalStore
 }
+
+var (
+	_ sinks.SignalStore = (*Signals)(nil)
+	_ sinks.Leaser      = (*Signals)(nil)
+	_ sinks.Pruner      = (*Signals)(nil)
+	_ sinks.Verifier    = (*Signals)(nil)
+)
 
 // checked is what sinks.CheckedSignals makes of a signalStore.
 type checked interface {

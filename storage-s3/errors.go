@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -77,7 +78,7 @@ func judge(err error) fate {
 		return lost
 	case status == 408 || status == 429:
 		return transient
-	case status == 501 || status == 505 || status == 507:
+	case status == 501 || status == 505 || status == http.StatusInsufficientStorage:
 		return refused
 	case status == 0 || status < 300 || status >= 500:
 		// A reply that is none, or a failure behind the one who replied.
@@ -113,9 +114,12 @@ var kinds = map[string]error{
 	"NoSuchKey":             sinks.ErrNotFound,
 	"NotImplemented":        errors.ErrUnsupported,
 	"NotSignedUp":           sinks.ErrDenied,
+	"QuotaExceeded":         sinks.ErrFull, // Ceph
 	"RequestTimeTooSkewed":  sinks.ErrDenied,
 	"SignatureDoesNotMatch": sinks.ErrDenied,
 	"XAdminUserNotFound":    sinks.ErrDenied, // versitygw's word for an unknown key
+
+	"XMinioAdminBucketQuotaExceeded": sinks.ErrFull,
 
 	"AuthorizationHeaderMalformed":       sinks.ErrInvalid,
 	"IllegalLocationConstraintException": sinks.ErrInvalid,
@@ -206,6 +210,8 @@ func kindOf(reply minio.ErrorResponse) error {
 		return sinks.ErrDenied
 	case redirected(reply):
 		return sinks.ErrInvalid
+	case reply.StatusCode == http.StatusInsufficientStorage:
+		return sinks.ErrFull
 	}
 	return nil
 }

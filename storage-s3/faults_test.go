@@ -92,8 +92,9 @@ var commonFaults = []fault{
 	always("wrong region", answer(400, "AuthorizationHeaderMalformed"), sinks.ErrInvalid),
 	always("not implemented", answer(501, "NotImplemented"), errors.ErrUnsupported),
 	always("method not allowed", answer(405, "MethodNotAllowed"), errors.ErrUnsupported),
-	always("full", answer(507, "XMinioStorageFull"), errPlain),
-	always("quota", answer(403, "QuotaExceeded"), errPlain),
+	always("full", answer(507, "XMinioStorageFull"), sinks.ErrFull),
+	always("quota", answer(403, "QuotaExceeded"), sinks.ErrFull),
+	always("quota of a bucket", answer(400, "XMinioAdminBucketQuotaExceeded"), sinks.ErrFull),
 	{"stall until the context ends", 0, stall, calledOff, calledOff, context.Canceled},
 	{"done, then stall until the context ends", 0, after(stall), calledOff, calledOff, context.Canceled},
 }

@@ -156,7 +156,7 @@ func (s *blobStore) Delete(ctx context.Context, name string) error {
 func (s *blobStore) remove(ctx context.Context, id int64) error {
 	const atOnce = 64
 	for more := true; more; {
-		err := s.db.writer.Do(ctx, func(tx *Tx) error {
+		err := s.db.writer.run(ctx, func(tx *Tx) error {
 			n, err := tx.Exec("DELETE FROM blob_chunks WHERE id IN (SELECT id FROM blob_chunks WHERE blob = ? LIMIT ?)", id, atOnce)
 			more = n == atOnce
 			if err == nil && !more {

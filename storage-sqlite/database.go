@@ -84,7 +84,7 @@ func (db *database) close() error {
 		errs = append(errs, translate(db.readers.Close()))
 	}
 	if db.writer != nil {
-		errs = append(errs, db.writer.Close())
+		errs = append(errs, db.writer.end())
 	}
 	return errors.Join(errs...)
 }
@@ -94,7 +94,7 @@ func (db *database) write(ctx context.Context, l *lease, f func(tx *Tx) error) e
 	if db.writer == nil {
 		return sinks.ErrReadOnly
 	}
-	return ofOurSchema(db.writer.Do(ctx, func(tx *Tx) error {
+	return ofOurSchema(db.writer.run(ctx, func(tx *Tx) error {
 		if err := l.allow(tx); err != nil {
 			return err
 		}

@@ -9,15 +9,16 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// Causes that sinks has no name for. Nothing was written.
+// ErrLocked means that another connection kept the database locked for the whole busy timeout. Nothing was written.
+var ErrLocked = errors.New("database is locked")
+
+// These are those of package sinks, under the names that this package had for them first.
 var (
-	// ErrLocked means that another connection kept the database locked for the whole busy timeout.
-	ErrLocked = errors.New("database is locked")
 	// ErrFull means that the disk is full, or the database has reached Options.MaxBytes.
-	ErrFull = errors.New("disk or database is full")
-	// ErrReplaced means that the file was removed, renamed or replaced since it was opened. Writes stay refused until
-	// the store is opened anew: they would go where nobody finds them.
-	ErrReplaced = errors.New("database file was removed or replaced")
+	ErrFull = sinks.ErrFull
+	// ErrReplaced means that the file, or its write-ahead log, was removed, renamed or replaced since it was opened.
+	// Writes stay refused until the store is opened anew: they would go where nobody finds them.
+	ErrReplaced = sinks.ErrReplaced
 )
 
 // Primary result codes of SQLite, https://sqlite.org/rescode.html.

@@ -75,7 +75,7 @@ func ExampleWriter() {
 	})
 	fmt.Println(bolts, err)
 	// Output:
-	// statement 1: Abort due to constraint violation (SQLITE_CONSTRAINT) [275]
+	// sqlite batch stock.db: statement 1: Abort due to constraint violation (SQLITE_CONSTRAINT) [275]
 	// 10 <nil>
 }
 

@@ -70,7 +70,7 @@ func (l location) inPlace(opened fs.FileInfo) error {
 	now, err := os.Stat(l.given)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, opened):
-		return ErrReplaced
+		return fmt.Errorf("%w: the database file", ErrReplaced)
 	case err != nil:
 		return fmt.Errorf("database file: %w", err)
 	}

@@ -28,7 +28,7 @@ func (m migrationList) last() int { return m[len(m)-1].version }
 // migrate brings the database of w to the newest version, in one transaction. Whether that is needed is decided inside of
 // it, because another process may be doing the same.
 func migrate(ctx context.Context, w *Writer) error {
-	return w.Do(ctx, func(tx *Tx) error {
+	return w.run(ctx, func(tx *Tx) error {
 		id, err := identify(tx.ctx, w.conn)
 		if err != nil {
 			return err

@@ -121,11 +121,11 @@ const (
 // free pages again.
 func (db *database) shrink(ctx context.Context) {
 	var free, pages int
-	err := db.writer.Do(ctx, func(tx *Tx) error {
+	err := db.writer.run(ctx, func(tx *Tx) error {
 		return tx.Get([]any{&free, &pages}, "SELECT f.freelist_count, p.page_count FROM pragma_freelist_count f, pragma_page_count p")
 	})
 	if err == nil && free >= keepFreePages && free >= pages/4 {
-		err = db.writer.Do(ctx, func(tx *Tx) error {
+		err = db.writer.run(ctx, func(tx *Tx) error {
 			return tx.script(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", freeAtOnce))
 		})
 	}

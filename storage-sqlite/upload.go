@@ -90,7 +90,7 @@ func (s *blobStore) sweep(ctx context.Context) error {
 }
 
 func (s *blobStore) leftovers(ctx context.Context) (left []int64, err error) {
-	err = s.db.writer.Do(ctx, func(tx *Tx) error {
+	err = s.db.writer.run(ctx, func(tx *Tx) error {
 		rows, err := tx.Query("SELECT id, coalesce(host, ''), coalesce(process, ''), host IS NULL, touched FROM blobs WHERE name IS NULL")
 		if err != nil {
 			return err

@@ -20,6 +20,9 @@ import (
 //
 // The context of a caller ends its waiting. A write that has started is finished, whatever becomes of the context.
 //
+// Errors of OpenWriter and of all methods are a *sinks.Error that names the driver, the method and the base name of the
+// file, also around what a function given to Do returned, which errors.Is and errors.As find.
+//
 // No error shows SQL text or values: SQLite quotes them in its messages, so its errors show their code instead. The
 // *sqlite.Error with the text can be had with errors.As. See ErrLocked, ErrFull, ErrReplaced, sinks.ErrReadOnly,
 // sinks.ErrCorrupt, sinks.ErrClosed and sinks.ErrUnknownOutcome.
@@ -62,7 +65,7 @@ func OpenWriter(ctx context.Context, path string, options *Options) (*Writer, er
 		w, err = openWriter(ctx, at, o, false)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sqlitestore: open writer: %w", translate(err))
+		return nil, wrap("open writer", path, err)
 	}
 	return w, nil
 }
@@ -117,6 +120,22 @@ func (w *Writer) patiently(ctx context.Context, timeout time.Duration, f func() 
 // Do runs f in a transaction, which is committed when f returns nil and undone when it returns an error or panics. f must
 // not use w, nor tx after it has returned, nor begin or end transactions with SQL. Other writes wait for f.
 func (w *Writer) Do(ctx context.Context, f func(tx *Tx) error) error {
+	return wrap("do", w.at.given, w.run(ctx, f))
+}
+
+// wrap names what failed, unless a store given to the caller's function has done so.
+func wrap(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if known := (*sinks.Error)(nil); errors.As(err, &known) {
+		return err
+	}
+	return &sinks.Error{Op: op, Driver: scheme, Object: filepath.Base(path), Err: translate(err)}
+}
+
+// run is Do with errors as they are, for the stores, which name the operation themselves.
+func (w *Writer) run(ctx context.Context, f func(tx *Tx) error) error {
 	if err := w.queue.enter(ctx); err != nil {
 		return err
 	}
@@ -124,7 +143,7 @@ func (w *Writer) Do(ctx context.Context, f func(tx *Tx) error) error {
 	return w.do(ctx, f)
 }
 
-// do is Do for whoever is in the queue.
+// do is run for whoever is in the queue.
 func (w *Writer) do(ctx context.Context, f func(tx *Tx) error) error {
 	if err := w.sameFile(); err != nil {
 		return err
@@ -205,12 +224,12 @@ func (w *Writer) sameFile() error {
 
 // Exec runs one statement as a transaction of its own and returns how many rows it changed.
 func (w *Writer) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	err = w.Do(ctx, func(tx *Tx) error {
+	err = w.run(ctx, func(tx *Tx) error {
 		changed, err = tx.Exec(query, args...)
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, wrap("exec", w.at.given, err)
 	}
 	return changed, nil
 }
@@ -223,20 +242,20 @@ type Statement struct {
 
 // Batch runs statements in one transaction: all of them or none.
 func (w *Writer) Batch(ctx context.Context, statements []Statement) error {
-	return w.Do(ctx, func(tx *Tx) error {
+	return wrap("batch", w.at.given, w.run(ctx, func(tx *Tx) error {
 		for i, s := range statements {
 			if _, err := tx.Exec(s.SQL, s.Args...); err != nil {
 				return fmt.Errorf("statement %d: %w", i, err)
 			}
 		}
 		return nil
-	})
+	}))
 }
 
 // Flush returns when every write that was waiting before it has ended, well or not.
 func (w *Writer) Flush(ctx context.Context) error {
 	if err := w.queue.enter(ctx); err != nil {
-		return err
+		return wrap("flush", w.at.given, err)
 	}
 	w.queue.leave()
 	return nil
@@ -245,6 +264,10 @@ func (w *Writer) Flush(ctx context.Context) error {
 // Checkpoint moves the whole write-ahead log into the file and empties it. While a reader of any process is in the way
 // it waits, for the busy timeout at most, then returns ErrLocked; nothing is lost by that.
 func (w *Writer) Checkpoint(ctx context.Context) error {
+	return wrap("checkpoint", w.at.given, w.emptyLog(ctx))
+}
+
+func (w *Writer) emptyLog(ctx context.Context) error {
 	if err := w.queue.enter(ctx); err != nil {
 		return err
 	}
@@ -263,7 +286,9 @@ func (w *Writer) Checkpoint(ctx context.Context) error {
 
 // Close waits for the writes in progress and waiting, empties the write-ahead log unless another connection needs it, and
 // closes the connection. It is idempotent.
-func (w *Writer) Close() error {
+func (w *Writer) Close() error { return wrap("close", w.at.given, w.end()) }
+
+func (w *Writer) end() error {
 	w.once.Do(func() { w.closeErr = w.close() })
 	return w.closeErr
 }

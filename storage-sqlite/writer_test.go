@@ -61,7 +61,7 @@ func TestWriterTransactions(t *testing.T) {
 		}
 		return cause
 	})
-	if err != cause || countNotes(t, path) != 2 {
+	if !errors.Is(err, cause) || countNotes(t, path) != 2 {
 		t.Errorf("a function that fails: %v, %d rows", err, countNotes(t, path))
 	}
 	var late *sqlitestore.Tx
@@ -93,6 +93,47 @@ func TestWriterTransactions(t *testing.T) {
 	})
 	if err != nil || text != "a!" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestWriterErrors: every error says who, what and where, once, and keeps its cause.
+func TestWriterErrors(t *testing.T) {
+	w, path := newWriter(t)
+	ctx := t.Context()
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	cause := errors.New("changed my mind")
+	inner := &sinks.Error{Op: "append", Driver: "mem", Object: "signals", Err: cause}
+	_, noFile := sqlitestore.OpenWriter(ctx, filepath.Join(path, "w.db"), nil)
+	_, full := openWriter(t, filepath.Join(t.TempDir(), "full.db"), sqlitestore.Options{MaxBytes: 1 << 20}).
+		Exec(ctx, "CREATE TABLE big AS SELECT randomblob(2000000)")
+	_, wrong := w.Exec(ctx, "nonsense")
+	errs := map[string]error{
+		"open writer w.db": noFile,
+		"exec full.db":     full,
+		"exec w.db":        wrong,
+		"do w.db":          w.Do(ctx, func(*sqlitestore.Tx) error { return cause }),
+		"batch w.db":       w.Batch(ctx, []sqlitestore.Statement{{SQL: "nonsense"}}),
+		"flush w.db":       w.Flush(over),
+		"checkpoint w.db":  w.Checkpoint(over),
+	}
+	for what, err := range errs {
+		var typed *sinks.Error
+		if !errors.As(err, &typed) || typed.Driver+" "+typed.Op+" "+typed.Object != "sqlite "+what {
+			t.Errorf("%s: %v", what, err)
+		} else if errors.As(typed.Err, &typed) {
+			t.Errorf("%s is wrapped twice: %v", what, err)
+		}
+	}
+	if err := w.Do(ctx, func(*sqlitestore.Tx) error { return inner }); err != inner { //nolint:errorlint // as it is
+		t.Errorf("an error of a store became %v", err)
+	}
+	if !errors.Is(errs["do w.db"], cause) || !errors.Is(full, sinks.ErrFull) || !errors.Is(errs["flush w.db"], context.Canceled) {
+		t.Errorf("causes are lost: %v", errs)
+	}
+	must(t, w.Close())
+	if _, err := w.Exec(ctx, "SELECT 1"); !errors.Is(err, sinks.ErrClosed) {
+		t.Errorf("closed: %v", err)
 	}
 }
 

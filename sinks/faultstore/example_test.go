@@ -25,7 +25,7 @@ func Example() {
 	fmt.Println(stat.Count, "stored", err)
 	// Output:
 	// fault append signals@1: faultstore: injected: outcome unknown
-	// fault append signals@1: faultstore: injected: no space left on device
+	// fault append signals@1: faultstore: injected: full: no space left on device
 	// <nil>
 	// 1 stored <nil>
 }

@@ -97,7 +97,7 @@ func one(n uint64) []sinks.Signal { return []sinks.Signal{{Sequence: n, Name: "n
 func TestKindsAndCounts(t *testing.T) {
 	p := parse(t, "append:2 error full; append:3-4 error io; append:6 error; *:8 error closed")
 	s := faultstore.Signals(new(memstore.Space).OpenSignals(), p)
-	for call, want := range []error{nil, syscall.ENOSPC, syscall.EIO, syscall.EIO, nil, faultstore.ErrInjected, nil, sinks.ErrClosed, nil} {
+	for call, want := range []error{nil, sinks.ErrFull, syscall.EIO, syscall.EIO, nil, faultstore.ErrInjected, nil, sinks.ErrClosed, nil} {
 		err := s.Append(t.Context(), one(uint64(call+1)))
 		if !errors.Is(err, want) || (err != nil) != errors.Is(err, faultstore.ErrInjected) {
 			t.Errorf("call %d returned %v, want %v", call+1, err, want)

@@ -26,12 +26,13 @@ var kinds = map[string]error{
 	"leased":      sinks.ErrLeased,
 	"fenced":      sinks.ErrFenced,
 	"readonly":    sinks.ErrReadOnly,
+	"replaced":    sinks.ErrReplaced,
 	"denied":      sinks.ErrDenied,
 	"toonew":      sinks.ErrTooNew,
 	"foreign":     sinks.ErrForeign,
 	"unknown":     sinks.ErrUnknownOutcome,
 	"unsupported": errors.ErrUnsupported,
-	"full":        syscall.ENOSPC,
+	"full":        fmt.Errorf("%w: %w", sinks.ErrFull, syscall.ENOSPC),
 	"io":          syscall.EIO,
 }
 

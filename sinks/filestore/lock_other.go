@@ -29,3 +29,5 @@ func syncDir(f *os.File) error {
 }
 
 func readOnlyFS(error) bool { return false }
+
+func fullFS(error) bool { return false }

@@ -135,3 +135,6 @@ func serveLine(at spot) {
 func syncDir(f *os.File) error { return f.Sync() }
 
 func readOnlyFS(err error) bool { return errors.Is(err, syscall.EROFS) }
+
+// fullFS: the disk is full, or this user's share of it.
+func fullFS(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }

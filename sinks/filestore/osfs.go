@@ -183,7 +183,7 @@ func (o *osFS) lock(ctx context.Context, name string, flag int, how lockMode) (i
 func (o *osFS) inPlace() error {
 	now, err := os.Stat(o.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(o.is, now) {
-		return ErrReplaced
+		return fmt.Errorf("%w: the store's directory", ErrReplaced)
 	}
 	return err
 }
@@ -205,9 +205,9 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// ErrReplaced means that the store's directory was removed, renamed, replaced or covered by a mount since it was opened.
-// Writes, and reads of signals, stay refused until it is opened anew: what is written would be where nobody finds it.
-var ErrReplaced = errors.New("the store's directory was removed or replaced")
+// ErrReplaced is sinks.ErrReplaced: the store's directory was removed, renamed, replaced or covered by a mount since it
+// was opened. Writes, and reads of signals, stay refused until it is opened anew.
+var ErrReplaced = sinks.ErrReplaced
 
 // denied says with a sentinel that the file system does not let us.
 func denied(err error) error {
@@ -217,6 +217,8 @@ func denied(err error) error {
 		return fmt.Errorf("%w: %w", sinks.ErrReadOnly, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", sinks.ErrDenied, err)
+	case fullFS(err) && !errors.Is(err, sinks.ErrFull):
+		return fmt.Errorf("%w: %w", sinks.ErrFull, err)
 	}
 	return err
 }
