@@ -16,6 +16,7 @@ import (
 const (
 	windows   = 30
 	maxEvents = 5000 // that a chart reads
+	maxNames  = 100  // members of each kind that it offers; an event may have a hundred thousand
 )
 
 // spans are what a chart may show; 0 is all that was read.
@@ -87,24 +88,27 @@ func orFirst(chosen string, list []string) string {
 	return chosen
 }
 
-// fewest puts the member with the fewest texts first: it groups, which an id does not.
+// fewest returns the member with the fewest texts: it groups, which an id does not. Each event is read once.
 func fewest(events []streams.Event, names []string) []string {
-	events = events[:min(len(events), 100)]
-	distinct := func(name string) int {
-		seen := map[string]bool{}
-		for i := range events {
-			_, _, key := look(events[i].Data, &choice{By: name})
-			seen[key] = true
-		}
-		return len(seen)
-	}
 	if len(names) == 0 {
 		return nil
 	}
-	return []string{slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distinct(a), distinct(b)) })}
+	seen := map[string]map[string]bool{}
+	for _, name := range names {
+		seen[name] = map[string]bool{}
+	}
+	for i := range events[:min(len(events), 100)] {
+		var object map[string]any
+		_ = json.Unmarshal(events[i].Data, &object) // what is no object has no members
+		for name, texts := range seen {
+			key, _ := object[name].(string)
+			texts[key] = true
+		}
+	}
+	return []string{slices.MinFunc(names, func(a, b string) int { return cmp.Compare(len(seen[a]), len(seen[b])) })}
 }
 
-// members returns the names of numbers and of texts in a JSON object.
+// members returns the first names of numbers and of texts in a JSON object.
 func members(data []byte) (numbers, texts []string) {
 	var object map[string]any
 	if json.Unmarshal(data, &object) != nil {
@@ -118,7 +122,7 @@ func members(data []byte) (numbers, texts []string) {
 			texts = append(texts, name)
 		}
 	}
-	return numbers, texts
+	return numbers[:min(len(numbers), maxNames)], texts[:min(len(texts), maxNames)]
 }
 
 func byTime(a, b streams.Event) int { return a.Time.Compare(b.Time) }
@@ -149,8 +153,8 @@ func (ch *chart) fill(events []streams.Event, c *choice, from time.Time, width t
 	}
 	groups := map[string]int{}
 	for i := range events {
-		behind := events[i].Time.Sub(from)
-		if behind < 0 || behind >= windows*width {
+		behind := events[i].Time.Sub(from) // 292 years at most
+		if behind < 0 || behind/width >= windows {
 			continue
 		}
 		w := &ch.Windows[behind/width]

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,52 @@ func TestWindowsAreExact(t *testing.T) {
 	}
 	if first != 300 {
 		t.Errorf("%d events in all windows", first)
+	}
+}
+
+// TestWindowsOfAllTimes: times that are further apart than a time.Duration can say.
+func TestWindowsOfAllTimes(t *testing.T) {
+	s, d := open(t, t.TempDir())
+	for _, year := range []int{1, 1900, 2026, 9999} {
+		_, err := s.Log.Append(t.Context(), streams.Append{Stream: "a", Events: []streams.Event{
+			{Time: time.Date(year, 1, 2, 3, 0, 0, 0, time.UTC), Data: []byte(`1`)},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := get(t, d, http.StatusOK, "/?stream=a&span=all").Body.String()
+	shown := 0
+	for _, m := range regexp.MustCompile(`<tr><th scope="row"><time[^>]*>[^<]*</time></th><td data-value="(\d+)">`).FindAllStringSubmatch(page, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += n
+	}
+	if shown != 4 {
+		t.Errorf("%d events in all windows", shown)
+	}
+}
+
+// TestManyMembers: an event with a great many members is read once, not once for each of them.
+func TestManyMembers(t *testing.T) {
+	s, d := open(t, t.TempDir())
+	members := []string{`"a":"v","b":1`}
+	for i := range 50_000 {
+		members = append(members, fmt.Sprintf(`"k%05d":"v"`, i), fmt.Sprintf(`"n%05d":%d`, i, i))
+	}
+	appendTo(t, s, "a", "{"+strings.Join(members[:60_000], ",")+"}")
+	done := make(chan string, 1)
+	go func() { done <- get(t, d, http.StatusOK, "/?span=all").Body.String() }()
+	select {
+	case page := <-done:
+		if n := strings.Count(page, "<option"); n > 5+2*100 {
+			t.Errorf("%d options", n)
+		}
+		wantText(t, "page", page, "<option selected>a</option>", "<option selected>b</option>")
+	case <-time.After(time.Minute): // it took hours
+		t.Fatal("no page in a minute")
 	}
 }
 
