@@ -23,7 +23,7 @@
 //	stall                   wait until Clear is called, then go on, or until the context ends
 //
 // The kinds are the sentinels of package sinks in lower case (notfound, exists, conflict, corrupt, closed, invalid,
-// leased, fenced, readonly, replaced, denied, toonew, foreign, unknown, unsupported) and full and io, which are the system's errors for a
-// full disk and a failed transfer. Every injected error is also ErrInjected. All rules that match a call act in their
-// order, and the first one that makes it fail ends it.
+// leased, fenced, readonly, replaced, denied, toonew, foreign, unknown, unsupported, full), and io, which is the system's
+// error for a failed transfer; full is also the system's for a full disk. Every injected error is also ErrInjected. All
+// rules that match a call act in their order, and the first one that makes it fail ends it.
 package faultstore
