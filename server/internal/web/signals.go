@@ -1,7 +1,9 @@
 package web
 
 import (
+	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -12,8 +14,16 @@ import (
 
 // signalRoutes are those of the signal window.
 type signalRoutes struct {
-	window *window.Window
-	o      Options
+	window   *window.Window
+	o        Options
+	run      string // of the server: begins ids, because a sequence that a crash has lost is given again
+	restored uint64 // the newest sequence of earlier runs
+}
+
+func newSignalRoutes(w *window.Window, o Options) *signalRoutes {
+	run := make([]byte, 8)
+	_, _ = rand.Read(run) // it never fails
+	return &signalRoutes{window: w, o: o, run: hex.EncodeToString(run), restored: w.Stats().LastSequence}
 }
 
 const (

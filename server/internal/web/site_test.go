@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +35,13 @@ func site(t *testing.T, o web.Options) *web.Site {
 
 func open(t *testing.T, s *web.Site) *state.State {
 	t.Helper()
+	return openIn(t, s, t.TempDir())
+}
+
+func openIn(t *testing.T, s *web.Site, dir string) *state.State {
+	t.Helper()
 	st, err := state.Open(t.Context(), state.Options{
-		Data: t.TempDir(), Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour,
+		Data: dir, Signals: "file://" + filepath.ToSlash(filepath.Join(dir, "signals")), Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour,
 		FinalTimeout: 10 * time.Second,
 	})
 	if err != nil {

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ephemera-go/ephemera/window"
 )
 
-// tail follows signals as server-sent events: what is there, then what comes. It goes on behind Last-Event-ID, which is a
-// sequence. What left the window meanwhile, what a slow reader missed and what a crash has lost is told by an event gap.
+// tail follows signals as server-sent events: what is there, then what comes. It goes on behind Last-Event-ID, which is a run
+// of the server and a sequence. What left the window meanwhile, what a slow reader missed and what a crash has lost is told by
+// events gap.
 func (h *signalRoutes) tail(
 	w http.ResponseWriter, r *http.Request, there window.Query, limit int, pattern, key string, byKey bool,
 ) error {
-	last, resumes, err := lastEventID(r)
+	run, last, resumes, err := lastEventID(r)
 	if err != nil {
 		return err
 	}
@@ -37,9 +39,9 @@ func (h *signalRoutes) tail(
 		return err
 	}
 	defer watcher.Cancel()
-	var missed *gap
+	var missed []gap
 	if resumes {
-		last, missed = h.missed(last)
+		last, missed = h.missed(run, last)
 		there = there.After(last)
 	} else {
 		there = there.Newest(limit)
@@ -48,9 +50,11 @@ func (h *signalRoutes) tail(
 	if err != nil {
 		return err
 	}
-	f := newFrames(w)
-	if missed != nil && f.note("gap", missed) != nil {
-		return nil
+	f := newFrames(w, h.run)
+	for i := range missed {
+		if f.note("gap", missed[i]) != nil {
+			return nil
+		}
 	}
 	for i := range signals {
 		if f.signal(&signals[i]) != nil {
@@ -74,31 +78,39 @@ type gap struct {
 	Lost    bool   `json:"lost,omitempty"`    // a crash lost them, and their sequences are given again
 }
 
-func lastEventID(r *http.Request) (last uint64, ok bool, err error) {
+// lastEventID reads run:sequence, or a sequence alone, which is taken for one of this run.
+func lastEventID(r *http.Request) (run string, last uint64, ok bool, err error) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
-		return 0, false, nil
+		return "", 0, false, nil
 	}
-	if last, err = strconv.ParseUint(text, 10, 64); err != nil {
-		return 0, false, bad("Last-Event-ID %q; a sequence is wanted", text)
+	run, sequence, both := strings.Cut(text, ":")
+	if !both {
+		run, sequence = "", text
 	}
-	return last, true, nil
+	if last, err = strconv.ParseUint(sequence, 10, 64); err != nil {
+		return "", 0, false, bad("Last-Event-ID %q; an id of this route is wanted", text)
+	}
+	return run, last, true, nil
 }
 
-// missed returns where a reader goes on that has everything up to a sequence, and what it cannot get any more.
-func (h *signalRoutes) missed(last uint64) (from uint64, g *gap) {
-	newest := h.window.Stats().LastSequence
-	if last > newest {
-		return newest, &gap{From: newest + 1, To: last, Lost: true}
+// missed returns where a reader goes on that has everything up to a sequence of a run, and what it cannot get any more.
+func (h *signalRoutes) missed(run string, last uint64) (from uint64, gaps []gap) {
+	common := h.window.Stats().LastSequence // up to here the reader's signals are those that are there
+	if run != "" && run != h.run {
+		common = h.restored
 	}
-	gone := newest
+	if last > common {
+		last, gaps = common, append(gaps, gap{From: common + 1, To: last, Lost: true})
+	}
+	gone := h.window.Stats().LastSequence
 	if first, ok, err := h.window.Find("").First(); err == nil && ok {
 		gone = first.Sequence - 1
 	}
 	if gone > last {
-		return last, &gap{From: last + 1, To: gone, Unseen: gone - last}
+		gaps = append(gaps, gap{From: last + 1, To: gone, Unseen: gone - last})
 	}
-	return last, nil
+	return last, gaps
 }
 
 func (h *signalRoutes) follow(
@@ -128,17 +140,18 @@ func (h *signalRoutes) follow(
 
 // frames writes server-sent events.
 type frames struct {
-	w http.ResponseWriter
-	c *http.ResponseController
+	w   http.ResponseWriter
+	c   *http.ResponseController
+	run string
 }
 
-func newFrames(w http.ResponseWriter) *frames {
+func newFrames(w http.ResponseWriter, run string) *frames {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx passes frames on at once
 	w.WriteHeader(http.StatusOK)
-	return &frames{w, http.NewResponseController(w)}
+	return &frames{w, http.NewResponseController(w), run}
 }
 
 func (f *frames) write(text string) error {
@@ -153,7 +166,7 @@ func (f *frames) write(text string) error {
 }
 
 func (f *frames) signal(s *window.Signal) error {
-	return f.frame(fmt.Sprintf("id: %d\n", s.Sequence), toWire(s))
+	return f.frame(fmt.Sprintf("id: %s:%d\n", f.run, s.Sequence), toWire(s))
 }
 
 func (f *frames) note(kind string, data any) error { return f.frame("event: "+kind+"\n", data) }
