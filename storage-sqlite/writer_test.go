@@ -125,7 +125,7 @@ func TestWriterErrors(t *testing.T) {
 			t.Errorf("%s is wrapped twice: %v", what, err)
 		}
 	}
-	if err := w.Do(ctx, func(*sqlitestore.Tx) error { return inner }); err != inner { //nolint:errorlint // as it is
+	if err := w.Do(ctx, func(*sqlitestore.Tx) error { return inner }); err != inner {
 		t.Errorf("an error of a store became %v", err)
 	}
 	if !errors.Is(errs["do w.db"], cause) || !errors.Is(full, sinks.ErrFull) || !errors.Is(errs["flush w.db"], context.Canceled) {

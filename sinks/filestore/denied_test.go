@@ -10,8 +10,10 @@ import (
 )
 
 func TestDenied(t *testing.T) {
-	for cause, want := range map[error]error{syscall.EROFS: sinks.ErrReadOnly, syscall.EACCES: sinks.ErrDenied, fs.ErrPermission: sinks.ErrDenied,
-		syscall.ENOSPC: sinks.ErrFull, syscall.EDQUOT: sinks.ErrFull} {
+	for cause, want := range map[error]error{
+		syscall.EROFS: sinks.ErrReadOnly, syscall.EACCES: sinks.ErrDenied, fs.ErrPermission: sinks.ErrDenied,
+		syscall.ENOSPC: sinks.ErrFull, syscall.EDQUOT: sinks.ErrFull,
+	} {
 		if err := denied(&fs.PathError{Op: "open", Path: "x", Err: cause}); !errors.Is(err, want) || !errors.Is(err, cause) {
 			t.Errorf("%v is %v, want %v", cause, err, want)
 		}
