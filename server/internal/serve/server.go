@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"github.com/ephemera-go/ephemera/server/internal/web"
 )
 
 func newServer(o *Options, h http.Handler, t *tls.Config) *http.Server {
@@ -47,13 +49,18 @@ func servePprof(ctx context.Context, address string) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &http.Server{Handler: profiles(), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = s.Serve(l) }()
+	return func() { _ = s.Close() }, nil
+}
+
+// profiles are for names of this machine only: a page of somebody else must not reach them by a name of its own.
+func profiles() http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("/debug/pprof/", pprof.Index)
 	m.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	m.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	m.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	s := &http.Server{Handler: m, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = s.Serve(l) }()
-	return func() { _ = s.Close() }, nil
+	return web.OnlyLocal(m)
 }

@@ -49,7 +49,7 @@ func free(path string) bool {
 func (a *access) admit(w http.ResponseWriter, r *http.Request) bool {
 	if !a.needed {
 		if !a.insecure && !isLocal(r.Host) {
-			fail(w, http.StatusForbidden, "without a token only localhost, 127.0.0.1 and [::1] are served")
+			refuseHost(w)
 			return false
 		}
 		return a.sameOrigin(w, r)
@@ -93,6 +93,21 @@ func (a *access) refuse(w http.ResponseWriter, r *http.Request, why string) {
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="ephemera"`)
 	fail(w, http.StatusUnauthorized, why)
+}
+
+func refuseHost(w http.ResponseWriter) {
+	fail(w, http.StatusForbidden, "without a token only localhost, 127.0.0.1 and [::1] are served")
+}
+
+// OnlyLocal serves requests for names of this machine and refuses all others.
+func OnlyLocal(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLocal(r.Host) {
+			refuseHost(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func isLocal(hostport string) bool {
