@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -40,13 +41,8 @@ func checkMarker(path string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", ErrData, err)
 	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrData, err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%w: it holds %s and no %s; name an empty or a new directory",
-			ErrForeign, entries[0].Name(), markerName)
+	if _, err := checkCopy(path); err != nil {
+		return err
 	}
 	if err := os.WriteFile(name, []byte(marker), 0o640); err != nil {
 		return fmt.Errorf("%w: %w", ErrData, err)
@@ -54,10 +50,65 @@ func checkMarker(path string) error {
 	return nil
 }
 
-// CheckData returns an error unless a directory is a data directory already.
+// The names of what is kept in a data directory by default.
+const (
+	snapshotsName = "snapshots"
+	signalsName   = "signals.db"
+)
+
+// checkCopy refuses a directory without marker that holds more than a backup that was copied there; empty: it holds nothing.
+func checkCopy(path string) (empty bool, err error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrData, err)
+	}
+	for _, e := range entries {
+		if !copied(path, e) {
+			return false, fmt.Errorf("%w: it holds %s and no %s; name an empty or a new directory, or one with a copy in it",
+				ErrForeign, e.Name(), markerName)
+		}
+	}
+	return len(entries) == 0, nil
+}
+
+// copied says whether an entry is what a backup was copied to: snapshots, or signals in a database of ours. What is in them is
+// judged by those who read it.
+func copied(dir string, e fs.DirEntry) bool {
+	switch name := filepath.Join(dir, e.Name()); e.Name() {
+	case snapshotsName:
+		entries, err := os.ReadDir(name)
+		return err == nil && len(entries) == 1 && entries[0].Name() == "blobs" && entries[0].IsDir()
+	case signalsName:
+		return e.Type().IsRegular() && isSignals(name)
+	case signalsName + "-wal", signalsName + "-shm": // the database beside them is looked at, too
+		_, err := os.Stat(filepath.Join(dir, signalsName))
+		return err == nil
+	}
+	return false
+}
+
+// isSignals looks for our application id in the header of a SQLite file, which is docs/formats/sqlite.md.
+func isSignals(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	header := make([]byte, 72)
+	_, err = io.ReadFull(f, header)
+	return err == nil && string(header[:16]) == "SQLite format 3\x00" && string(header[68:]) == "ephe"
+}
+
+// CheckData returns an error unless a directory is a data directory already, or holds a copy and becomes one when it is opened.
 func CheckData(dir string) error {
 	found, err := os.ReadFile(filepath.Join(dir, markerName))
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		empty, copyErr := checkCopy(dir)
+		if empty {
+			copyErr = fmt.Errorf("%w: %w", ErrForeign, err)
+		}
+		return wrap("open", dir, copyErr)
 	case err != nil:
 		return wrap("open", dir, fmt.Errorf("%w: %w", ErrForeign, err))
 	case string(found) != marker:
@@ -80,10 +131,10 @@ func probe(path string) error {
 }
 
 // SnapshotsURL returns where the snapshots of a data directory lie by default.
-func SnapshotsURL(dir string) (string, error) { return below("file", dir, "snapshots") }
+func SnapshotsURL(dir string) (string, error) { return below("file", dir, snapshotsName) }
 
 // SignalsURL returns where the signals of a data directory lie by default.
-func SignalsURL(dir string) (string, error) { return below("sqlite", dir, "signals.db") }
+func SignalsURL(dir string) (string, error) { return below("sqlite", dir, signalsName) }
 
 func below(scheme, dir, name string) (string, error) {
 	path, err := filepath.Abs(dir)

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -94,6 +95,60 @@ func TestForeignDirectory(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("the directory was changed: %v, %v", entries, err)
+	}
+}
+
+// TestRestoredCopy: a directory that holds what a backup was copied to, and nothing else, becomes a data directory.
+func TestRestoredCopy(t *testing.T) {
+	from, dir := t.TempDir(), t.TempDir()
+	s := open(t, options(from))
+	fill(t, s)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "snapshots"), os.DirFS(filepath.Join(from, "snapshots"))); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(from, "signals.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "signals.db"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := state.CheckData(dir); err != nil {
+		t.Error(err)
+	}
+	check(t, open(t, options(dir)), 2, 1, 1)
+}
+
+func TestNoCopy(t *testing.T) {
+	for name, build := range map[string]func(dir string) error{
+		"snapshots of others": func(dir string) error { return os.MkdirAll(filepath.Join(dir, "snapshots", "@hourly"), 0o700) },
+		"more than blobs": func(dir string) error {
+			return errors.Join(os.MkdirAll(filepath.Join(dir, "snapshots", "blobs"), 0o700), os.MkdirAll(filepath.Join(dir, "snapshots", "mine"), 0o700))
+		},
+		"signals of others": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "signals.db"), append([]byte("SQLite format 3\x00"), bytes.Repeat([]byte{0}, 1000)...), 0o600)
+		},
+		"a log alone": func(dir string) error { return os.WriteFile(filepath.Join(dir, "signals.db-wal"), nil, 0o600) },
+		"a file beside": func(dir string) error {
+			return errors.Join(os.MkdirAll(filepath.Join(dir, "snapshots", "blobs"), 0o700), os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
+		},
+	} {
+		dir := t.TempDir()
+		if err := build(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := state.CheckData(dir); !errors.Is(err, state.ErrForeign) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if _, err := state.Open(t.Context(), options(dir)); !errors.Is(err, state.ErrForeign) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "EPHEMERA")); err == nil {
+			t.Errorf("%s: marked all the same", name)
+		}
 	}
 }
 
