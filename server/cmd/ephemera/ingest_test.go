@@ -113,12 +113,16 @@ func TestIngestFollowsAndResumes(t *testing.T) {
 	if out := ok(t, "ingest", "n", file, "--url="+r.url); !strings.HasPrefix(out, "n: 1 events stored, 2 were there") {
 		t.Errorf("%q", out)
 	}
+	if out := ok(t, "ingest", "n", file, "--url="+r.url); !strings.HasPrefix(out, "n: 0 events stored, 3 were there") ||
+		!strings.HasSuffix(out, "; version 3\n") {
+		t.Errorf("%q", out)
+	}
 	bad := write(t, "bad.ndjson", "1\nword\n")
 	if code, out, text := once(t, "ingest", "b", bad, "--url="+r.url); code != 1 || !strings.Contains(text, "line 2") || !strings.Contains(out, "1 events stored") {
 		t.Errorf("exit code %d: %s%s", code, out, text)
 	}
-	if code, _, text := once(t, "ingest", "b", "/no/such/file", "--url="+r.url); code != 1 || !strings.Contains(text, "/no/such/file") {
-		t.Errorf("exit code %d: %s", code, text)
+	if code, out, text := once(t, "ingest", "b", "/no/such/file", "--url="+r.url); code != 1 || out != "" || !strings.Contains(text, "/no/such/file") {
+		t.Errorf("exit code %d: %s%s", code, out, text)
 	}
 	if code, _, text := once(t, "ingest", "b", bad, "--batch=0", "--url="+r.url); code != 2 || !strings.Contains(text, "--batch") {
 		t.Errorf("exit code %d: %s", code, text)

@@ -31,7 +31,9 @@ Examples:
   ephemera ingest readings readings.ndjson
   ephemera ingest web/access /var/log/apache2/access.log --follow
   ephemera ingest flights flights.csv --json
-  journalctl -u ssh -o short | ephemera ingest ssh --format openssh`
+  journalctl -u ssh -o short | ephemera ingest ssh --format openssh
+
+Standard input is stored as new events each time, unless --source names it.`
 }
 
 func (c *ingestCmd) Run(w *world) error {
@@ -65,9 +67,20 @@ func (c *ingestCmd) Run(w *world) error {
 		}
 		return err
 	}
-	w.say("%s: %d events stored, %d were there; %d lines of another form, %d left out; version %d", c.Stream, r.Stored, r.Present,
-		r.Unparsed, r.Bad, r.Version)
+	if err != nil && r.Bytes == 0 {
+		return err // nothing was read
+	}
+	w.say("%s: %d events stored, %d were there; %d lines of another form, %d left out%s", c.Stream, r.Stored, r.Present,
+		r.Unparsed, r.Bad, atVersion(r.Version))
 	return err
+}
+
+// atVersion says where the stream is, if it is known and there is one.
+func atVersion(version uint64) string {
+	if version == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; version %d", version)
 }
 
 // bar shows how much of a file is done.

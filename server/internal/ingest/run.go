@@ -6,11 +6,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,8 +47,8 @@ type Report struct {
 	Unparsed int    `json:"unparsed"`
 	Bad      int    `json:"bad"` // left out
 	Bytes    int64  `json:"bytes"`
-	Size     int64  `json:"-"` // of the file; 0: unknown
-	Version  uint64 `json:"version"`
+	Size     int64  `json:"-"`       // of the file; 0: unknown
+	Version  uint64 `json:"version"` // of the stream, when the run last heard of it
 	Source   string `json:"source,omitempty"`
 }
 
@@ -74,9 +77,11 @@ type run struct {
 	path    string
 	f       *os.File // nil: Input
 	source  source
-	done    int64 // offset of the last record that the stream has; −1: none
+	done    int64  // offset of the last record that the stream has; −1: none
+	last    []byte // data of that record, until the file has been seen to hold it
 	pending []streams.Event
-	rotated bool // another file has the name now
+	lines   []int // of what is pending
+	rotated bool  // another file has the name now
 }
 
 // file stores one file. again: it was replaced by another one of its name, or begun anew.
@@ -90,10 +95,14 @@ func (r *run) file() (again bool, err error) {
 		defer func() { _ = r.f.Close() }()
 		in = r.f
 	}
-	first, in, err = firstLine(r.ctx, in, r.o.Follow)
+	first, in, err = r.firstLine(in)
 	if err != nil {
 		return false, r.stopped(err)
 	}
+	if r.rotated && len(first) == 0 {
+		return true, nil
+	}
+	r.rotated = false
 	if err := r.begin(first, in); err != nil {
 		return false, err
 	}
@@ -128,8 +137,8 @@ func (r *run) stopped(err error) error {
 }
 
 // firstLine returns the first line, or the beginning of one that is longer than any event, and a reader that begins with it. A
-// file that grows is waited for.
-func firstLine(ctx context.Context, in io.Reader, wait bool) ([]byte, io.Reader, error) {
+// file that grows is waited for, until another one has its name.
+func (r *run) firstLine(in io.Reader) ([]byte, io.Reader, error) {
 	b := bufio.NewReader(in)
 	var line []byte
 	for {
@@ -139,8 +148,11 @@ func firstLine(ctx context.Context, in io.Reader, wait bool) ([]byte, io.Reader,
 		case len(line) > streams.MaxDataBytes:
 			return line[:streams.MaxDataBytes], &prefixed{line, b}, nil
 		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && wait:
-			if err := pause(ctx); err != nil {
+		case errors.Is(err, io.EOF) && r.o.Follow && !r.rotated:
+			if err := pause(r.ctx); err != nil {
+				return nil, nil, err
+			}
+			if r.rotated, err = r.replaced(); err != nil {
 				return nil, nil, err
 			}
 		case err == nil, errors.Is(err, io.EOF):
@@ -149,6 +161,22 @@ func firstLine(ctx context.Context, in io.Reader, wait bool) ([]byte, io.Reader,
 			return nil, nil, err
 		}
 	}
+}
+
+// replaced reports whether another file has the name now.
+func (r *run) replaced() (bool, error) {
+	if r.f == nil {
+		return false, nil
+	}
+	open, err := r.f.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Stat(r.o.File)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil // moved away, and the new one is not there yet
+	}
+	return err == nil && !os.SameFile(open, named), err
 }
 
 // prefixed reads what was looked at already, then the rest. Unlike io.MultiReader it asks again after the end.
@@ -203,6 +231,7 @@ func (r *run) begin(first []byte, in io.Reader) (err error) {
 	} else {
 		r.source = &lines{format: format, r: bufio.NewReaderSize(in, 64<<10), grows: r.o.Follow}
 	}
+	r.last = nil
 	r.done, err = r.found()
 	return err
 }
@@ -218,15 +247,20 @@ func shortened(name string) string {
 
 // found looks for the newest event of the source, from the end of the stream on, and returns its offset; −1: there is none.
 func (r *run) found() (int64, error) {
-	if r.report.Source == "" || r.o.Restart {
-		return -1, nil
+	anew := r.report.Source == "" || r.o.Restart
+	read := streams.Read{Stream: r.o.Stream, Backward: true, Limit: 1000}
+	if anew {
+		read.Limit = 1 // it tells the version
 	}
 	prefix := r.report.Source + ":"
-	from := uint64(0)
 	for {
-		page, err := r.log.Read(r.ctx, streams.Read{Stream: r.o.Stream, From: from, Backward: true, Limit: 1000})
+		page, err := r.log.Read(r.ctx, read)
 		if err != nil {
 			return -1, err
+		}
+		r.report.Version = page.Version
+		if anew {
+			return -1, nil
 		}
 		for i := range page.Events {
 			rest, ok := strings.CutPrefix(page.Events[i].ID, prefix)
@@ -234,12 +268,13 @@ func (r *run) found() (int64, error) {
 				continue
 			}
 			if offset, err := strconv.ParseInt(rest, 10, 64); err == nil {
+				r.last = page.Events[i].Data
 				return offset, nil
 			}
 		}
 		switch {
 		case page.More && len(page.Events) > 0:
-			from = page.Events[len(page.Events)-1].Version - 1
+			read.From = page.Events[len(page.Events)-1].Version - 1
 		case page.Oldest > 1:
 			return -1, fmt.Errorf("%w: %s begins at version %d, and none of its events is from %s; --restart begins at the beginning",
 				ErrLost, r.o.Stream, page.Oldest, r.report.Source)
@@ -252,6 +287,12 @@ func (r *run) found() (int64, error) {
 // take makes an event of a record, unless the stream has it.
 func (r *run) take(x record) error {
 	r.report.Bytes = r.source.offset()
+	if r.last != nil && x.offset >= r.done {
+		if x.offset > r.done || !same(x.event.Data, r.last) {
+			return r.another()
+		}
+		r.last = nil
+	}
 	if x.offset <= r.done {
 		r.report.Present++
 		return nil
@@ -265,11 +306,24 @@ func (r *run) take(x record) error {
 	if r.o.Type != "" {
 		x.event.Type = r.o.Type
 	}
-	r.pending = append(r.pending, x.event)
+	r.pending, r.lines = append(r.pending, x.event), append(r.lines, x.line)
 	if len(r.pending) < r.o.Batch && size(r.pending) < maxBatchBytes {
 		return nil
 	}
 	return r.store()
+}
+
+// another says that the file is not the one whose records the stream has.
+func (r *run) another() error {
+	return fmt.Errorf("%w: %s has a record of %s that is not at its offset %d: another file begins with the same line, "+
+		"or its last line was not whole, or it is read in another format; --source stores it under another name",
+		ErrLost, r.o.Stream, r.report.Source, r.done)
+}
+
+// same compares two JSON texts by their values.
+func same(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // maxBatchBytes keeps a request below the usual limit of a server, 1 MiB.
@@ -282,23 +336,46 @@ func size(events []streams.Event) (n int) {
 	return n
 }
 
-// store appends what waits.
+// store appends what waits. A log refuses more than a format does, such as a member twice; which record that is shows when each
+// is stored alone.
 func (r *run) store() error {
 	if len(r.pending) == 0 {
 		return nil
 	}
+	if err := r.append(len(r.pending)); !errors.Is(err, streams.ErrInvalid) {
+		return err
+	}
+	for len(r.pending) > 0 {
+		line, err := r.lines[0], r.append(1)
+		switch {
+		case err == nil:
+		case !errors.Is(err, streams.ErrInvalid):
+			return err
+		case r.o.SkipBad:
+			r.report.Bad++
+			r.pending, r.lines = r.pending[1:], r.lines[1:]
+		default:
+			r.pending, r.lines = nil, nil
+			return fmt.Errorf("line %d: %w: %v", line, ErrRecord, err) //nolint:errorlint // of the file, not of the command
+		}
+	}
+	return nil
+}
+
+// append stores the first of what waits.
+func (r *run) append(n int) error {
 	ctx := context.WithoutCancel(r.ctx) // what was read is stored
-	result, err := r.log.Append(ctx, streams.Append{Stream: r.o.Stream, Events: r.pending})
+	result, err := r.log.Append(ctx, streams.Append{Stream: r.o.Stream, Events: r.pending[:n]})
 	if err != nil {
 		return err
 	}
-	if result.Duplicate {
-		r.report.Present += len(r.pending)
+	if result.Duplicate { // its version is that of the first time
+		r.report.Present += n
 	} else {
-		r.report.Stored += len(r.pending)
+		r.report.Stored += n
+		r.report.Version = result.Last
 	}
-	r.report.Version = result.Last
-	r.pending = r.pending[:0]
+	r.pending, r.lines = slices.Delete(r.pending, 0, n), slices.Delete(r.lines, 0, n)
 	if r.o.Progress != nil {
 		if r.f != nil {
 			if info, err := r.f.Stat(); err == nil {
@@ -312,6 +389,9 @@ func (r *run) store() error {
 
 // end stores what waits, and waits for more if it should.
 func (r *run) end() (over, again bool, err error) {
+	if r.last != nil && r.source.reached() <= r.done { // it ends before what was stored
+		return true, false, r.another()
+	}
 	if err := r.store(); err != nil || !r.o.Follow {
 		return true, false, err
 	}

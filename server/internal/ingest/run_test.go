@@ -96,7 +96,7 @@ func TestResume(t *testing.T) {
 	if r := ingest(t, log, Options{File: name}); r.Stored != 25 || r.Present != 0 || r.Version != 25 {
 		t.Errorf("%+v", r)
 	}
-	if r := ingest(t, log, Options{File: name}); r.Stored != 0 || r.Present != 25 {
+	if r := ingest(t, log, Options{File: name}); r.Stored != 0 || r.Present != 25 || r.Version != 25 {
 		t.Errorf("again: %+v", r)
 	}
 	if _, err := log.Append(t.Context(), streams.Append{Stream: "s", Events: []streams.Event{{ID: "other", Data: []byte("26")}}}); err != nil {
@@ -108,8 +108,11 @@ func TestResume(t *testing.T) {
 	}
 	inOrder(t, log, 40)
 	// A run with other batches that does not look at what is there finds the ids remembered.
-	if r := ingest(t, log, Options{File: name, Restart: true, Batch: 10}); r.Stored != 0 || r.Present != 39 {
+	if r := ingest(t, log, Options{File: name, Restart: true, Batch: 10}); r.Stored != 0 || r.Present != 39 || r.Version != 40 {
 		t.Errorf("from the beginning: %+v", r)
+	}
+	if r := ingest(t, log, Options{Input: strings.NewReader("")}); r.Stored != 0 || r.Version != 40 {
+		t.Errorf("of nothing: %+v", r)
 	}
 	inOrder(t, log, 40)
 }
