@@ -117,7 +117,8 @@ func TestRaiseAndSense(t *testing.T) {
 	if out := ok(t, "sense", "--key=17", "--json", url); strings.Count(out, "\n") != 1 || !strings.Contains(out, `"name":"order.late"`) {
 		t.Errorf("%q", out)
 	}
-	if out := ok(t, "stats", url); !strings.Contains(out, "signals: 3 in memory") {
+	if out := ok(t, "stats", url); !strings.Contains(out, "signals: 3 in memory") ||
+		!strings.Contains(out, "\n  no snapshot yet, 0 events at risk\n") {
 		t.Errorf("%q", out)
 	}
 	if out := ok(t, "stats", "--json", url); !json.Valid([]byte(out)) {

@@ -45,7 +45,7 @@ func (c *demoCmd) Run(w *world) error {
 }
 
 const tryThese = `
-Earthquakes of one real week are being replayed into %[1]s. Try:
+Earthquakes of one real week are being replayed. Open %[1]s in a browser, or try:
 
   curl '%[1]s/streams/%[2]s?backward=true&limit=3'
   curl '%[1]s/streams/%[2]s?aggregate=true&field=mag&by=net'

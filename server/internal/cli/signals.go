@@ -198,9 +198,21 @@ func (c *statsCmd) Run(w *world) error {
 		l, x := s.Ledgers[name], s.Snapshots[name]
 		w.say("%s: %d visible, %d appended, %d restored, %d discarded, %d expired, %d purged, %d cleared, %.1f/s", name,
 			l.Visible, l.Appended, l.Restored, l.Discarded, l.Expired, l.Purged, l.Cleared, s.Rates[name])
-		w.say("  snapshot %d, %.0f s old, %d events at risk %s", x.Ordinal, x.AgeSeconds, x.EventsAtRisk, x.LastError)
+		newest := "no snapshot yet"
+		if x.Ordinal > 0 {
+			newest = fmt.Sprintf("snapshot %d, %.0f s old", x.Ordinal, x.AgeSeconds)
+		}
+		w.say("  %s, %d events at risk%s", newest, x.EventsAtRisk, because(x.LastError))
 	}
-	w.say("signals: %d in memory, %d raised, %d persisted, %d pending, %d dropped %s", s.Signals.Visible, s.Signals.Raised,
-		s.Signals.Persisted, s.Signals.Pending, s.Signals.Dropped, s.Signals.LastError)
+	w.say("signals: %d in memory, %d raised, %d persisted, %d pending, %d dropped%s", s.Signals.Visible, s.Signals.Raised,
+		s.Signals.Persisted, s.Signals.Pending, s.Signals.Dropped, because(s.Signals.LastError))
 	return nil
+}
+
+// because names the last error, if there is one.
+func because(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "; last error: " + text
 }
