@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -48,7 +49,7 @@ type options struct {
 }
 
 // hubName keeps names within the folder.
-var hubName = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+var hubName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("distributed-tracking", flag.ContinueOnError)
@@ -62,6 +63,9 @@ func parse(args []string) (o options, err error) {
 		return o, err
 	}
 	o.command, o.hub = flags.Arg(0), flags.Arg(1)
+	if slices.ContainsFunc(flags.Args(), func(word string) bool { return word == "-h" || word == "-help" || word == "--help" }) {
+		return o, flag.ErrHelp
+	}
 	words := 1
 	if o.command == "hub" {
 		words = 2
@@ -72,7 +76,7 @@ func parse(args []string) (o options, err error) {
 	case flags.NArg() != words:
 		err = fmt.Errorf("%s takes %d words, got %d; flags come first", o.command, words-1, flags.NArg()-1)
 	case o.command == "hub" && !hubName.MatchString(o.hub):
-		err = fmt.Errorf("hub %q: a name is 1 to 40 of a-z, 0-9 and -", o.hub)
+		err = fmt.Errorf("hub %q: a name is 1 to 40 of a-z, 0-9 and -, and does not begin with -", o.hub)
 	case o.dir == "":
 		err = errors.New("--dir is empty")
 	case o.parcels < 0 || o.newest < 0 || o.every <= 0:

@@ -149,6 +149,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		{"hub", 2, "hub takes 1 words, got 0"},
 		{"view --dir x", 2, "flags come first"},
 		{"hub ../x", 2, `hub "../x": a name is`},
+		{"hub --name", 2, `hub "--name": a name is`},
 		{"--every 0s demo", 2, "--every above 0"},
 		{"--dir nowhere view", 1, "nowhere: no such file"},
 		{"--dir . view", 1, "no hub has been in . yet"},
@@ -160,8 +161,10 @@ func TestWhatGoesWrong(t *testing.T) {
 			t.Errorf("%s: %+v", c.args, r)
 		}
 	}
-	if r := program.Run(t, "--help"); r.Code != 0 || r.Stdout != usage {
-		t.Errorf("%+v", r)
+	for _, args := range [][]string{{"--help"}, {"hub", "--help"}, {"view", "-h"}} {
+		if r := program.Run(t, args...); r.Code != 0 || r.Stdout != usage {
+			t.Errorf("%v: %+v", args, r)
+		}
 	}
 	dir := t.TempDir()
 	p := program.Start(t, "--dir", dir, "--parcels", "1000000", "hub", "a")

@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -64,6 +65,9 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.last, "last", math.MaxInt64, "")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if slices.ContainsFunc(flags.Args(), func(word string) bool { return word == "-h" || word == "-help" || word == "--help" }) {
+		return o, flag.ErrHelp
 	}
 	o.command = flags.Arg(0)
 	words := flags.NArg()

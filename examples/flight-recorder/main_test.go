@@ -84,7 +84,9 @@ func TestWhatGoesWrong(t *testing.T) {
 	} {
 		wants(t, program.Run(t, strings.Fields(c.args)...), c.code, c.want)
 	}
-	if r := program.Run(t, "--help"); r.Code != 0 || r.Stdout != usage {
-		t.Errorf("%+v", r)
+	for _, args := range [][]string{{"--help"}, {"read", "--help"}, {"run", "-h"}} {
+		if r := program.Run(t, args...); r.Code != 0 || r.Stdout != usage {
+			t.Errorf("%v: %+v", args, r)
+		}
 	}
 }
