@@ -346,7 +346,8 @@ func (r *run) store() error {
 		return err
 	}
 	for len(r.pending) > 0 {
-		line, err := r.lines[0], r.append(1)
+		line := r.lines[0]
+		err := r.append(1)
 		switch {
 		case err == nil:
 		case !errors.Is(err, streams.ErrInvalid):
@@ -362,7 +363,7 @@ func (r *run) store() error {
 	return nil
 }
 
-// append stores the first of what waits.
+// append stores the first n of what waits.
 func (r *run) append(n int) error {
 	ctx := context.WithoutCancel(r.ctx) // what was read is stored
 	result, err := r.log.Append(ctx, streams.Append{Stream: r.o.Stream, Events: r.pending[:n]})
