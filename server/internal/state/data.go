@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // The marker makes a directory one of ours. What a later format would change is told from it before anything is read.
@@ -36,9 +37,9 @@ func checkMarker(path string) error {
 	switch found, err := os.ReadFile(name); {
 	case err == nil && string(found) == marker:
 		return nil
-	case err == nil:
+	case err == nil && !strings.HasPrefix(marker, string(found)): // else it was cut short, by a full disk or a crash
 		return fmt.Errorf("%w: %s says %.60q; a newer version may have written it", ErrForeign, name, found)
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", ErrData, err)
 	}
 	if _, err := checkCopy(path); err != nil {
@@ -71,10 +72,12 @@ func checkCopy(path string) (empty bool, err error) {
 	return len(entries) == 0, nil
 }
 
-// copied says whether an entry is what a backup was copied to: snapshots, or signals in a database of ours. What is in them is
+// copied says whether an entry is what is left of the marker, or what a backup was copied to: snapshots, or signals in a database of ours. What is in them is
 // judged by those who read it.
 func copied(dir string, e fs.DirEntry) bool {
 	switch name := filepath.Join(dir, e.Name()); e.Name() {
+	case markerName:
+		return true // it was cut short, or nobody would look
 	case snapshotsName:
 		entries, err := os.ReadDir(name)
 		return err == nil && len(entries) == 1 && entries[0].Name() == "blobs" && entries[0].IsDir()

@@ -98,6 +98,36 @@ func TestForeignDirectory(t *testing.T) {
 	}
 }
 
+// TestUnfinishedMarker: a full disk or a crash may cut short the first file of a data directory, which is no reason not to start.
+func TestUnfinishedMarker(t *testing.T) {
+	for text, fine := range map[string]bool{"": true, "data dir": true, "data directory of ephemera, format 2\n": false, "x": false} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "EPHEMERA"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := state.Open(t.Context(), options(dir))
+		if (err == nil) != fine || !fine && !errors.Is(err, state.ErrForeign) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err != nil {
+			continue
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		open(t, options(dir)) // it is whole now
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"EPHEMERA", "thesis.tex"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := state.Open(t.Context(), options(dir)); !errors.Is(err, state.ErrForeign) || !strings.Contains(err.Error(), "thesis.tex") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestRestoredCopy: a directory that holds what a backup was copied to, and nothing else, becomes a data directory.
 func TestRestoredCopy(t *testing.T) {
 	from, dir := t.TempDir(), t.TempDir()
