@@ -72,8 +72,8 @@ func checkCopy(path string) (empty bool, err error) {
 	return len(entries) == 0, nil
 }
 
-// copied says whether an entry is what is left of the marker, or what a backup was copied to: snapshots, or signals in a database of ours. What is in them is
-// judged by those who read it.
+// copied says whether an entry is what is left of the marker, or what a backup was copied to: snapshots, or signals in a
+// database of ours. What is in them is judged by those who read it.
 func copied(dir string, e fs.DirEntry) bool {
 	switch name := filepath.Join(dir, e.Name()); e.Name() {
 	case markerName:

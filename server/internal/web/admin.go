@@ -48,6 +48,8 @@ func (a *adminRoutes) purge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch {
+	case before.After(time.Now()): // what is appended until then would be gone at once, acknowledged or not
+		return bad("olderThan is %s, which lies in the future", *shown(before))
 	case !before.IsZero():
 	case q.Has("olderThanMinutes"):
 		before = time.Now().UTC().Add(-time.Duration(minutes) * time.Minute)

@@ -52,3 +52,17 @@ func TestSumsBeyondNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestPurgeInTheFuture is refused: what is acknowledged before that moment comes would never be seen.
+func TestPurgeInTheFuture(t *testing.T) {
+	s := site(t, options())
+	open(t, s)
+	want(t, s, http.StatusCreated, "POST", "/streams/s", `{"n":1}`, "Content-Type: application/json")
+	for _, at := range []string{"2300-01-01T00:00:00Z", time.Now().Add(time.Hour).UTC().Format(time.RFC3339)} {
+		want(t, s, http.StatusBadRequest, "POST", "/admin/purge?olderThan="+at, "")
+	}
+	want(t, s, http.StatusCreated, "POST", "/streams/s", `{"n":2}`, "Content-Type: application/json")
+	if got := want(t, s, 200, "GET", "/streams/s?info=true", "").Body.String(); !strings.Contains(got, `"events":2`) {
+		t.Errorf("%s", got)
+	}
+}
