@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -29,7 +30,7 @@ type Order struct {
 const perRun = 1000
 
 func main() {
-	if len(os.Args) != 2 {
+	if len(os.Args) != 2 || strings.HasPrefix(os.Args[1], "-") {
 		fmt.Fprintln(os.Stderr, "usage: swap-backend URL, such as file:///tmp/orders; see README.md")
 		os.Exit(2)
 	}
