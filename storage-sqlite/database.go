@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
 )
@@ -102,9 +103,40 @@ func (db *database) write(ctx context.Context, l *lease, f func(tx *Tx) error) e
 	}))
 }
 
-// probe looks at a file and refuses what must be left alone.
+// probe looks at a file and refuses what must be left alone. Where it looks without locks and others write meanwhile, what it
+// sees may be torn: then it looks again.
 func probe(ctx context.Context, at location, o Options) error {
+	for end := time.Now().Add(o.BusyTimeout); ; {
+		before, err := os.Stat(at.path)
+		if err != nil {
+			return err
+		}
+		locked, err := lookOnce(ctx, at, o)
+		if err == nil || locked || ctx.Err() != nil || time.Now().After(end) || !at.changing(before) {
+			return err
+		}
+		select {
+		case <-time.After(stillFor / 4):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// stillFor is how long ago the last write to a file must be before one can tell by its time that there was no other: the
+// clock of file systems ticks every 10 ms on some machines.
+const stillFor = 20 * time.Millisecond
+
+// changing reports whether somebody may have written since the given moment.
+func (l location) changing(since fs.FileInfo) bool {
+	now, err := os.Stat(l.path)
+	return err != nil || !os.SameFile(now, since) || now.Size() != since.Size() || !now.ModTime().Equal(since.ModTime()) ||
+		time.Since(now.ModTime()) < stillFor || filled(l.log()) || filled(l.path+"-journal")
+}
+
+// lookOnce is probe once, and says whether SQLite locked the file.
+func lookOnce(ctx context.Context, at location, o Options) (locked bool, err error) {
 	query := url.Values{"_busy_timeout": {strconv.FormatInt(o.BusyTimeout.Milliseconds(), 10)}, "_query_only": {"1"}}
+	locked = true
 	switch {
 	case filled(at.path + "-journal"):
 		// A crash interrupted a change outside of WAL mode. What the file holds shows only when SQLite undoes it.
@@ -113,25 +145,26 @@ func probe(ctx context.Context, at location, o Options) error {
 		query.Set("mode", "ro")
 	default:
 		// Otherwise SQLite would leave a log and its index beside a file of somebody else that is in WAL mode.
+		locked = false
 		query.Set("mode", "ro")
 		query.Set("immutable", "1")
 	}
 	db, err := sql.Open(driverName, source(at.path, query))
 	if err != nil {
-		return err
+		return locked, err
 	}
 	defer func() { _ = db.Close() }()
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return err
+		return locked, err
 	}
 	defer func() { _ = conn.Close() }()
 	id, err := identify(ctx, conn)
 	if err != nil {
-		return err
+		return locked, err
 	}
 	if o.ReadOnly && (id.kind != ours || id.version < migrations.last()) {
-		return fmt.Errorf("%w: the database must be migrated first; open it for writing once", sinks.ErrReadOnly)
+		return locked, fmt.Errorf("%w: the database must be migrated first; open it for writing once", sinks.ErrReadOnly)
 	}
-	return nil
+	return locked, nil
 }

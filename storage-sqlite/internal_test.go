@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -380,5 +381,47 @@ func TestOpenRows(t *testing.T) {
 	err = w.Do(ctx, func(tx *Tx) error { return tx.Get([]any{&n}, "SELECT count(*) FROM notes") })
 	if err := errors.Join(err, w.Close()); err != nil || n != 6 {
 		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+// TestChanging: a file that others may be writing to is told from one that stands still.
+func TestChanging(t *testing.T) {
+	at := location{path: filepath.Join(t.TempDir(), "x.db")}
+	write := func(path, text string, age time.Duration) {
+		t.Helper()
+		when := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, when, when)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(at.path, "a", time.Hour)
+	since, err := os.Stat(at.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at.changing(since) {
+		t.Error("an old file changes")
+	}
+	for what, change := range map[string]func(){
+		"another time": func() { write(at.path, "a", time.Minute) },
+		"another size": func() { write(at.path, "ab", time.Hour) },
+		"a log":        func() { write(at.log(), "a", time.Hour) },
+		"a journal":    func() { write(at.path+"-journal", "a", time.Hour) },
+		"another file": func() { _ = os.Rename(at.path, at.path+".old"); write(at.path, "a", time.Hour) },
+		"no file":      func() { _ = os.Remove(at.path) },
+	} {
+		write(at.path, "a", time.Hour)
+		if since, err = os.Stat(at.path); err != nil {
+			t.Fatal(err)
+		}
+		if change(); !at.changing(since) {
+			t.Errorf("not noticed: %s", what)
+		}
+		_ = os.Remove(at.log())
+		_ = os.Remove(at.path + "-journal")
+	}
+	write(at.path, "a", 0)
+	if since, err = os.Stat(at.path); err != nil || !at.changing(since) {
+		t.Errorf("a file that was written just now stands still: %v", err)
 	}
 }

@@ -37,10 +37,14 @@ func locate(path string) (location, error) {
 	real, err := filepath.EvalSymlinks(given)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(given); err == nil {
+		switch info, err := os.Lstat(given); {
+		case err != nil:
+			real = given
+		case info.Mode()&fs.ModeSymlink != 0:
 			return location{}, fmt.Errorf("%w: the path is a link that leads nowhere", sinks.ErrNotFound)
+		default: // made meanwhile
+			return locate(path)
 		}
-		real = given
 	case err != nil:
 		return location{}, err
 	}
