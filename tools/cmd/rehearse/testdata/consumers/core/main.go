@@ -25,7 +25,7 @@ func main() {
 		}
 	}
 	cut := s.Cut()
-	sum, err := core.Sum(cut.Last(time.Hour), func(o *order) float64 { return o.amount })
+	sum, err := core.Sum(cut.Within(time.Hour), func(o *order) float64 { return o.amount })
 	cut.Close()
 	if err := s.Close(); err != nil {
 		log.Fatal(err)
