@@ -135,7 +135,7 @@ func TestNewKeysErrors(t *testing.T) {
 		{1, []string{"a", "b"}, true, "2 names given, the limit is 1"},
 	} {
 		k, err := NewKeys(c.limit, c.names...)
-		if k != nil || err == nil || errors.Is(err, ErrKeysFull) != c.full || !strings.Contains(err.Error(), c.text) {
+		if k != nil || err == nil || errors.Is(err, ErrKeysFull) != c.full || errors.Is(err, ErrArgument) == c.full || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("NewKeys(%d, %q) = %v, %v", c.limit, c.names, k, err)
 		}
 	}

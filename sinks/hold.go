@@ -53,7 +53,7 @@ func (l *Lease) Generation() uint64 { return l.generation }
 func (l *Lease) Done() <-chan struct{} { return l.done }
 
 // Err returns nil until Done is closed, and then why: ErrClosed after Close or when the store was closed, ErrFenced when
-// somebody took over.
+// somebody took over, or else why it could not be renewed.
 func (l *Lease) Err() error {
 	select {
 	case <-l.done:

@@ -159,15 +159,28 @@ func TestHoldNoticesClose(t *testing.T) {
 // plain hides everything beyond the contract.
 type plain struct{ sinks.SignalStore }
 
+// named reports whether the error says in one *Error what failed.
+func named(err error) bool {
+	var known, inner *sinks.Error
+	return errors.As(err, &known) && known.Op != "" && known.Driver != "" && !errors.As(known.Err, &inner)
+}
+
 func TestUnsupported(t *testing.T) {
-	s := sinks.CheckedSignals("plain", plain{new(memstore.Space).OpenSignals()})
+	bare := plain{new(memstore.Space).OpenSignals()}
+	if err := sinks.Renew(t.Context(), bare); !errors.Is(err, errors.ErrUnsupported) || !named(err) {
+		t.Errorf("of a bare store: %v", err)
+	}
+	s := sinks.CheckedSignals("plain", bare)
+	if _, err := sinks.Prune(t.Context(), s, time.Time{}, 1, 0); !errors.Is(err, sinks.ErrInvalid) || !named(err) {
+		t.Errorf("prune nothing: %v", err)
+	}
 	_, acquire := sinks.Acquire(t.Context(), s, sinks.Claim{})
 	_, hold := sinks.Hold(t.Context(), s, sinks.Claim{})
 	for op, err := range map[string]error{
 		"acquire": acquire, "hold": hold, "renew": sinks.Renew(t.Context(), s), "release": sinks.Release(t.Context(), s),
 		"verify": sinks.Verify(t.Context(), s),
 	} {
-		if !errors.Is(err, errors.ErrUnsupported) {
+		if !errors.Is(err, errors.ErrUnsupported) || !named(err) {
 			t.Errorf("%s returned %v", op, err)
 		}
 	}
@@ -178,7 +191,7 @@ func TestClaimLimits(t *testing.T) {
 	for _, c := range []sinks.Claim{{TTL: -1}, {TTL: time.Millisecond}, {TTL: 25 * time.Hour}, {Owner: "\xff"}, {Owner: string(make([]byte, 129))}} {
 		_, acquire := sinks.Acquire(t.Context(), s, c)
 		_, hold := sinks.Hold(t.Context(), s, c)
-		if !errors.Is(acquire, sinks.ErrInvalid) || !errors.Is(hold, sinks.ErrInvalid) {
+		if !errors.Is(acquire, sinks.ErrInvalid) || !errors.Is(hold, sinks.ErrInvalid) || !named(acquire) || !named(hold) {
 			t.Errorf("%+v: %v, %v", c, acquire, hold)
 		}
 	}

@@ -75,7 +75,7 @@ func TestMuxRefuses(t *testing.T) {
 	}
 	for _, c := range cases {
 		_, err := m.OpenBlobs(t.Context(), c.url)
-		if !errors.Is(err, sinks.ErrInvalid) {
+		if known := (*sinks.Error)(nil); !errors.Is(err, sinks.ErrInvalid) || !errors.As(err, &known) || known.Op != "open" {
 			t.Errorf("%s: error %v", c.url, err)
 			continue
 		}

@@ -79,5 +79,5 @@ func Verify(ctx context.Context, store io.Closer) error {
 }
 
 func unsupported(op string) error {
-	return wrap(self, op, "", fmt.Errorf("%w: the driver cannot", errors.ErrUnsupported))
+	return wrap(self, op, "", fmt.Errorf("%w of this driver", errors.ErrUnsupported))
 }

@@ -38,11 +38,9 @@ type Copied struct {
 // A final snapshot that was opened at the source counts as opened at the target; one that was not should be opened in one
 // place only, for its epoch goes on in each.
 func Copy(ctx context.Context, from, to sinks.BlobStore, o CopyOptions) (Copied, error) {
-	if o.Name == "" {
-		o.Name = DefaultName
-	}
-	if err := checkName(o.Name); err != nil {
-		return Copied{}, wrap("copy", "", fmt.Errorf("%w: name %q", ErrOption, o.Name))
+	var err error
+	if o.Name, err = nameOr(o.Name); err != nil {
+		return Copied{}, wrap("copy", "", err)
 	}
 	grip, err := acquire(ctx, to, "copy")
 	if err != nil {

@@ -107,7 +107,7 @@ func (e *UnsavedError) Unwrap() error { return e.Err }
 func permanent(err error) bool {
 	for _, known := range []error{
 		sinks.ErrInvalid, sinks.ErrFenced, sinks.ErrLeased, sinks.ErrClosed, sinks.ErrReadOnly, sinks.ErrTooNew,
-		sinks.ErrForeign, sinks.ErrConflict, sinks.ErrCorrupt, errors.ErrUnsupported, sinks.ErrDenied, ErrOption, ErrSection,
+		sinks.ErrReplaced, sinks.ErrForeign, sinks.ErrConflict, sinks.ErrCorrupt, errors.ErrUnsupported, sinks.ErrDenied, ErrOption, ErrSection,
 	} {
 		if errors.Is(err, known) {
 			return true

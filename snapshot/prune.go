@@ -20,8 +20,8 @@ type Pruned struct {
 	Doubtful  int // of them that cannot be read or lack an object: as long as there is one, no object is removed
 }
 
-// Prune removes all but the newest keep snapshots of a name ("" is DefaultName), and the objects that none of those left needs. Only those count
-// whose manifest can be read and whose objects are there and have the size that they should; what is in them is not read, that
+// Prune removes all but the newest keep snapshots of a name ("" is DefaultName), and the objects that none of those left
+// needs. Only those count whose manifest can be read and whose objects are there and have the size that they should; what is in them is not read, that
 // is what Verify does. Others stay until there are keep newer ones that count. It removes nothing that it did not write, and no
 // object as long as there is doubt about any snapshot that stays. keep 0 removes no snapshot. It takes the lease of the place,
 // so it is refused while a Saver holds it.

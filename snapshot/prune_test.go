@@ -47,7 +47,7 @@ func TestParity58_Prune(t *testing.T) {
 	must(t, err)
 	same(t, "keep 0", done, Pruned{Objects: 1, Kept: 7})
 	same(t, "the orphan is gone", len(p.names(t, "")), len(before)-1)
-	done, err = Prune(t.Context(), p.handle(t), DefaultName, 3)
+	done, err = Prune(t.Context(), p.handle(t), "", 3)
 	must(t, err)
 	if done.Snapshots != 4 || done.Kept != 3 || done.Doubtful != 0 {
 		t.Errorf("%+v", done)
@@ -55,6 +55,12 @@ func TestParity58_Prune(t *testing.T) {
 	same(t, "the newest", p.ordinals(t), []uint64{5, 6, 7})
 	v, err := Verify(t.Context(), p.handle(t), DefaultName, nil)
 	must(t, err)
+	byDefault, err := Verify(t.Context(), p.handle(t), "", nil)
+	must(t, err)
+	same(t, "verified under no name", len(byDefault.Snapshots), 3)
+	list, err := List(t.Context(), p.handle(t), "")
+	must(t, err)
+	same(t, "listed under no name", len(list), 3)
 	if len(v.Unused) > 0 || len(v.Foreign) != 3 {
 		t.Errorf("unused %v, foreign %v", v.Unused, v.Foreign)
 	}

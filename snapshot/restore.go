@@ -12,7 +12,8 @@ import (
 )
 
 // Load restores a store without becoming its Saver: for looking at a snapshot, or for a copy of the store. It takes no
-// lease and writes nothing; the store has a new epoch and belongs to the caller. Options that concern saving are checked and not used.
+// lease and writes nothing; the store has a new epoch and belongs to the caller. Options that concern saving are checked and
+// not used.
 func Load[E any](ctx context.Context, blobs sinks.BlobStore, store core.Options[E], o Options[E]) (*core.Store[E], Report, error) {
 	o.setDefaults()
 	if err := errors.Join(o.validate(), checkStoreOptions(&store)); err != nil {

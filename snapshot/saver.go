@@ -165,8 +165,9 @@ func (s *Saver[E]) enter() bool {
 }
 
 // Close closes the store, waits for a snapshot that is being taken, takes the final one, gives the lease up and returns
-// what went wrong: ErrUnsaved, with an *UnsavedError, if the final snapshot does not hold everything. It takes at most FinalTimeout, even if
-// the blob store hangs; then calls that do not heed their contexts are left behind. Later calls return the same.
+// what went wrong: ErrUnsaved, with an *UnsavedError, if the final snapshot does not hold everything. It takes at most
+// FinalTimeout, even if the blob store hangs; then calls that do not heed their contexts are left behind. Later calls return
+// the same.
 func (s *Saver[E]) Close() error { return s.Shutdown(context.Background()) }
 
 // Shutdown is Close that ends with the context too, or within a tenth of FinalTimeout after that.

@@ -27,8 +27,8 @@ type Info struct {
 	Err      error     // nil: whole, as far as it was looked at: the manifest by List, everything by Verify
 }
 
-// Verify reads everything that the snapshots of a name ("" is DefaultName) consist of, without restoring it: every byte is compared with its
-// checksum and every block with what the manifests say. It needs no codec. If anything is damaged it returns ErrCorrupt
+// Verify reads everything that the snapshots of a name ("" is DefaultName) consist of, without restoring it: every byte is
+// compared with its checksum and every block with what the manifests say. It needs no codec. If anything is damaged it returns ErrCorrupt
 // beside the whole list. It takes no lease; a snapshot that is pruned meanwhile counts as absent, which is no error.
 func Verify(ctx context.Context, blobs sinks.BlobStore, name string, progress func(Progress)) (*Verified, error) {
 	name, err := nameOr(name)

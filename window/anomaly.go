@@ -23,8 +23,8 @@ func (a Anomaly) Count() (int, error) {
 	if span == 0 {
 		span = 10 * time.Second
 	}
-	if a.Window == nil || span < 0 || threshold < 0 {
-		return 0, fmt.Errorf("%w: window %v, span %v, threshold %d", ErrOption, a.Window != nil, span, threshold)
+	if err := checkBurst(a.Window, span, threshold); err != nil {
+		return 0, err
 	}
 	return a.Window.Count(a.Pattern, span)
 }
@@ -37,4 +37,15 @@ func (a Anomaly) Detected() (bool, error) {
 		threshold = 5
 	}
 	return err == nil && n >= threshold, err
+}
+
+// checkBurst checks the fields that an Anomaly and a Breaker share, behind their defaults.
+func checkBurst(w *Window, span time.Duration, threshold int) error {
+	switch {
+	case w == nil:
+		return fmt.Errorf("%w: no Window", ErrOption)
+	case span < 0 || threshold < 0:
+		return fmt.Errorf("%w: span %v, threshold %d", ErrOption, span, threshold)
+	}
+	return nil
 }

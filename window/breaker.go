@@ -1,7 +1,6 @@
 package window
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -35,8 +34,8 @@ func (b Breaker) ClosesIn() (time.Duration, error) {
 	if b.Threshold == 0 {
 		b.Threshold = 5
 	}
-	if b.Window == nil || b.Span < 0 || b.Threshold < 0 {
-		return 0, fmt.Errorf("%w: window %v, span %v, threshold %d", ErrOption, b.Window != nil, b.Span, b.Threshold)
+	if err := checkBurst(b.Window, b.Span, b.Threshold); err != nil {
+		return 0, err
 	}
 	q := b.Window.Find(b.Failures).Within(b.Span)
 	if b.Key != "" {

@@ -223,8 +223,14 @@ func TestSignalCase44_BadOptions(t *testing.T) {
 	for _, err := range []error{w.SetCapacity(0), w.SetCapacity(-1), w.SetMaxAge(0), w.Find("").Newest(-1).Err(), w.Find("").Within(-1).Err(), w.Find("").Where(nil).Err()} {
 		wantError(t, "bad argument", err, ErrOption)
 	}
-	_, err = w.Rate("", 0)
-	wantError(t, "Rate", err, ErrOption)
+	for _, span := range []time.Duration{0, -1} {
+		_, err = w.Rate("", span)
+		wantError(t, "Rate", err, ErrOption)
+		_, err = w.Count("", span)
+		wantError(t, "Count", err, ErrOption)
+		_, err = w.Any("", span)
+		wantError(t, "Any", err, ErrOption)
+	}
 	_, err = w.Watch("", nil, WatchOptions{})
 	wantError(t, "Watch", err, ErrOption)
 	_, err = w.Watch("", func(Signal) {}, WatchOptions{Buffer: -1})

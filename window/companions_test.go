@@ -40,6 +40,8 @@ func TestAnomaly(t *testing.T) {
 	}
 	_, err := Anomaly{Window: w, Span: -1}.Detected()
 	wantError(t, "span", err, ErrOption)
+	_, err = Anomaly{}.Detected()
+	wantError(t, "no window", err, ErrOption)
 	_, err = Anomaly{Window: w, Pattern: ","}.Detected()
 	wantError(t, "pattern", err, ErrPattern)
 }
@@ -72,6 +74,8 @@ func TestBreaker(t *testing.T) {
 	}
 	_, err = Breaker{Window: w, Threshold: -1}.IsOpen()
 	wantError(t, "threshold", err, ErrOption)
+	_, err = Breaker{}.ClosesIn()
+	wantError(t, "no window", err, ErrOption)
 }
 
 func TestCausalPaths(t *testing.T) {
