@@ -4,12 +4,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
+
+	"github.com/ephemera-go/ephemera/tools/internal/cli"
 )
 
 const usage = `usage: modcheck [-C dir]
@@ -27,44 +26,32 @@ Exit status: 0 all is well, 1 problems were found (all are listed), 2 wrong usag
 Flags:
 `
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("modcheck", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	root := flags.String("C", ".", "the `root` of the repository")
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
+	if code, ok := cli.Parse(flags, usage, args, stderr); !ok {
+		return code
 	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
-	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "modcheck: unexpected argument %q; see modcheck -h\n", flags.Arg(0))
-		return 2
-	}
-	c, err := newChecker(*root)
+	c, err := inspect(ctx, *root, flags.Args())
 	if err != nil {
-		fmt.Fprintf(stderr, "modcheck: %v; run it in the root of the repository or name that with -C\n", err)
-		return 2
+		return cli.Report("modcheck", "problems", nil, err, stdout, stderr)
 	}
-	c.checkAll(ctx)
 	if len(c.problems) == 0 {
 		fmt.Fprintf(stdout, "modcheck: %d modules, %d Go files: ok\n", len(c.set), len(c.tree.goFiles))
-		return 0
 	}
-	for _, p := range c.problems {
-		fmt.Fprintln(stdout, p)
+	return cli.Report("modcheck", "problems", c.problems, nil, stdout, stderr)
+}
+
+func inspect(ctx context.Context, root string, args []string) (*checker, error) {
+	if len(args) > 0 {
+		return nil, cli.Usage(fmt.Errorf("unexpected argument %q; see modcheck -h", args[0]))
 	}
-	fmt.Fprintf(stderr, "modcheck: %d problems\n", len(c.problems))
-	return 1
+	c, err := newChecker(root)
+	if err != nil {
+		return nil, cli.Usage(fmt.Errorf("%w; run it in the root of the repository or name that with -C", err))
+	}
+	c.checkAll(ctx)
+	return c, ctx.Err() // what an interrupted command did not say is no problem of a module
 }

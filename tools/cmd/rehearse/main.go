@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/ephemera-go/ephemera/tools/internal/cli"
 )
 
 const usage = `usage: rehearse [-C dir] [-head] [-test] [-keep] [module ...]
@@ -57,19 +55,13 @@ type config struct {
 }
 
 // errUsage marks errors that the caller can mend in the command line or the tree.
-var errUsage = errors.New("cannot rehearse")
+var errUsage = cli.Usage(errors.New("cannot rehearse"))
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c config
 	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&c.root, "C", ".", "the `root` of the repository")
 	flags.BoolVar(&c.head, "head", false, "rehearse the last commit, not the tracked files as they are now")
 	flags.BoolVar(&c.test, "test", false, "also run go test -short in the released modules")
@@ -78,31 +70,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&c.install, "install", "", "go install the program in this `folder`")
 	flags.StringVar(&c.then, "then", "", "`command` that uses the installed program")
 	flags.StringVar(&c.tidy, "tidy", "", "write tidied go.mod and go.sum files below this `folder`, check nothing")
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if code, ok := cli.Parse(flags, usage, args, stderr); !ok {
+		return code
 	}
 	c.modules = flags.Args()
 	problems, err := rehearse(ctx, c, stderr)
-	if err != nil {
-		fmt.Fprintf(stderr, "rehearse: %v\n", err)
-		if errors.Is(err, errUsage) {
-			return 2
-		}
-		return 1
-	}
-	for _, p := range problems {
-		fmt.Fprintln(stdout, p)
-	}
-	if len(problems) > 0 {
-		fmt.Fprintf(stderr, "rehearse: %d problems\n", len(problems))
-		return 1
-	}
-	return 0
+	return cli.Report("rehearse", "problems", problems, err, stdout, stderr)
 }

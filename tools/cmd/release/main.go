@@ -8,9 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"time"
+
+	"github.com/ephemera-go/ephemera/tools/internal/cli"
 )
 
 const usage = `usage: release [-C dir] [status]
@@ -45,49 +45,22 @@ Flags:
 `
 
 // errUsage marks errors that the caller can mend in the command line or the tree.
-var errUsage = errors.New("cannot release")
+var errUsage = cli.Usage(errors.New("cannot release"))
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	root := flags.String("C", ".", "the `root` of the repository")
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if code, ok := cli.Parse(flags, usage, args, stderr); !ok {
+		return code
 	}
 	verb, rest := "status", []string(nil)
 	if flags.NArg() > 0 {
 		verb, rest = flags.Arg(0), flags.Args()[1:]
 	}
 	problems, err := do(ctx, *root, verb, rest, stdout, stderr)
-	if err != nil {
-		fmt.Fprintf(stderr, "release: %v\n", err)
-		if errors.Is(err, errUsage) {
-			return 2
-		}
-		return 1
-	}
-	for _, p := range problems {
-		fmt.Fprintln(stdout, p)
-	}
-	if len(problems) > 0 {
-		fmt.Fprintf(stderr, "release: %d problems; nothing was changed\n", len(problems))
-		return 1
-	}
-	return 0
+	return cli.Report("release", "problems; nothing was changed", problems, err, stdout, stderr)
 }
 
 func do(ctx context.Context, root, verb string, args []string, stdout, stderr io.Writer) ([]string, error) {

@@ -10,7 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
+
+	"github.com/ephemera-go/ephemera/tools/internal/cli"
 )
 
 const usage = `usage: skipcheck [-expected file] [-results file] -- go test -json ...
@@ -30,28 +31,15 @@ Exit status: 0 all is well, 1 a test failed or was skipped unexpectedly, 2 wrong
 Flags:
 `
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("skipcheck", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	expected := flags.String("expected", "", "`file` of expected skips; none means no skip is expected")
 	results := flags.String("results", "", "append the outcome of every test to this `file`")
 	sum := flags.String("sum", "", "print the totals of this results `file` and do nothing else")
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if code, ok := cli.Parse(flags, usage, args, stderr); !ok {
+		return code
 	}
 	var err error
 	ok := true
