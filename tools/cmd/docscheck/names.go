@@ -42,7 +42,7 @@ func (c *checker) checkVariables(p *page) {
 // declares tells whether a folder or one below it has a test of that name, or one that begins so.
 func (c *checker) declares(folder, name string, prefix bool) bool {
 	for dir, tests := range c.tree.tests {
-		if folder != "." && dir != folder && !strings.HasPrefix(dir, folder+"/") {
+		if !within(folder, dir) {
 			continue
 		}
 		if slices.ContainsFunc(tests, func(test string) bool { return test == name || prefix && strings.HasPrefix(test, name) }) {

@@ -30,15 +30,17 @@ func (c *checker) folderOf(w where, pkg string) (dir string, ours bool, err erro
 }
 
 func (c *checker) hasGo(dir string) bool {
-	if c.tree.folders[dir] {
-		return true
-	}
 	for folder := range c.tree.folders {
-		if dir == "." || strings.HasPrefix(folder, dir+"/") {
+		if within(dir, folder) {
 			return true
 		}
 	}
 	return false
+}
+
+// within tells whether a folder is the top one or below it.
+func within(top, folder string) bool {
+	return top == "." || folder == top || strings.HasPrefix(folder, top+"/")
 }
 
 // checkPackages wants packages to exist, and tests and benchmarks that a pattern selects to exist in one of them.
@@ -87,7 +89,7 @@ func (c *checker) selects(folder, kind, pattern string) error {
 		}
 		matched := false
 		for dir, tests := range c.tree.tests {
-			if folder != "." && dir != folder && !strings.HasPrefix(dir, folder+"/") {
+			if !within(folder, dir) {
 				continue
 			}
 			for _, test := range tests {

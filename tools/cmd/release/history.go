@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -34,12 +35,7 @@ func readHistory(ctx context.Context, root string, set modset.Set) (history, err
 }
 
 func (h history) has(dir, version string) bool {
-	for _, v := range h[dir] {
-		if v == version {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(h[dir], version)
 }
 
 // last returns the newest version of a module, "" if it has none.
