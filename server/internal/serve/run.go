@@ -52,6 +52,7 @@ type server struct {
 	l     net.Listener
 	url   string
 	ready bool
+	told  time.Time // when the service manager last heard how far restoring is
 }
 
 // Run serves until the context ends, a signal comes or something breaks, saves everything and returns. What was not saved
@@ -134,7 +135,10 @@ func (s *server) progress(p snapshot.Progress) {
 	if p.Operation == "restore" && p.Total > 0 {
 		what := fmt.Sprintf("restoring, %d of %d bytes", p.Done, p.Total)
 		s.site.NotReady(what)
-		s.notify(context.Background(), "STATUS="+what)
+		if now := time.Now(); now.Sub(s.told) >= statusInterval {
+			s.told = now
+			s.notify("STATUS=" + what)
+		}
 	}
 }
 
@@ -154,7 +158,7 @@ func (s *server) live(stop context.Context, served <-chan error) error {
 	}
 	s.ready = true
 	s.say("ready: %s", s.url)
-	s.notify(stop, "READY=1\nSTATUS=serving "+s.url)
+	s.notify("READY=1\nSTATUS=serving " + s.url)
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	running, cancel := context.WithCancel(stop)
@@ -198,7 +202,7 @@ func (s *server) tellRestored() {
 // finish lets requests end, then saves everything. A second signal cuts both short.
 func (s *server) finish(hurry context.Context) error {
 	s.site.Drain()
-	s.notify(hurry, "STOPPING=1\nSTATUS=answering what was begun, then saving")
+	s.notify("STOPPING=1\nSTATUS=answering what was begun, then saving")
 	ctx, cancel := context.WithTimeout(hurry, s.o.DrainTimeout)
 	defer cancel()
 	var drained error
