@@ -149,6 +149,11 @@ func TestBadInput(t *testing.T) {
 			2,
 			[]string{"MaxInFlight", "MaxBody", "DrainTimeout", "MetricEvents", "MaxStreams"},
 		},
+		"nothing is kept": {
+			[]string{"--signal-capacity=0", "--signal-age=0", "--snapshot-keep=0", "--snapshot-interval=-1s", "--snapshot-events=-1"},
+			2,
+			[]string{"SignalCount", "SignalAge", "Keep", "SnapshotInterval", "SnapshotEvents"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "d")}, x.args...)

@@ -19,7 +19,7 @@ import (
 
 func options(dir string) state.Options {
 	return state.Options{
-		Data: dir, Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour,
+		Data: dir, Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour, Keep: 3,
 		FinalTimeout: 10 * time.Second,
 	}
 }

@@ -41,7 +41,7 @@ func open(t *testing.T, s *web.Site) *state.State {
 func openIn(t *testing.T, s *web.Site, dir string) *state.State {
 	t.Helper()
 	st, err := state.Open(t.Context(), state.Options{
-		Data: dir, Signals: "file://" + filepath.ToSlash(filepath.Join(dir, "signals")), Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour,
+		Data: dir, Signals: "file://" + filepath.ToSlash(filepath.Join(dir, "signals")), Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour, Keep: 3,
 		FinalTimeout: 10 * time.Second,
 	})
 	if err != nil {
