@@ -74,7 +74,6 @@ type run struct {
 	o      Options
 	report Report
 
-	path    string
 	f       *os.File // nil: Input
 	source  source
 	done    int64  // offset of the last record that the stream has; −1: none
@@ -152,7 +151,7 @@ func (r *run) firstLine(in io.Reader) ([]byte, io.Reader, error) {
 			if err := pause(r.ctx); err != nil {
 				return nil, nil, err
 			}
-			if r.rotated, err = r.replaced(); err != nil {
+			if _, r.rotated, err = r.look(); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return nil, nil, err
 			}
 		case err == nil, errors.Is(err, io.EOF):
@@ -163,20 +162,21 @@ func (r *run) firstLine(in io.Reader) ([]byte, io.Reader, error) {
 	}
 }
 
-// replaced reports whether another file has the name now.
-func (r *run) replaced() (bool, error) {
+// look returns how long the file is, and whether another one has its name now. It is os.ErrNotExist when none has: the file was
+// moved away, and the new one is not there yet.
+func (r *run) look() (size int64, replaced bool, err error) {
 	if r.f == nil {
-		return false, nil
+		return 0, false, nil
 	}
 	open, err := r.f.Stat()
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	named, err := os.Stat(r.o.File)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // moved away, and the new one is not there yet
+	if err != nil {
+		return 0, false, err
 	}
-	return err == nil && !os.SameFile(open, named), err
+	return open.Size(), !os.SameFile(open, named), nil
 }
 
 // prefixed reads what was looked at already, then the rest. Unlike io.MultiReader it asks again after the end.
@@ -212,14 +212,13 @@ func (r *run) begin(first []byte, in io.Reader) (err error) {
 		format = detect(r.o.File, bytes.TrimRight(first, "\r\n"))
 	}
 	r.report.Source = r.o.Source
-	if r.o.File != "" {
-		if r.path, err = filepath.Abs(r.o.File); err != nil {
+	if r.report.Source == "" && r.o.File != "" {
+		path, err := filepath.Abs(r.o.File)
+		if err != nil {
 			return err
 		}
-		if r.o.Source == "" {
-			sum := sha256.Sum256(append([]byte(r.path+"\n"), first...))
-			r.report.Source = shortened(filepath.Base(r.path)) + "-" + hex.EncodeToString(sum[:6])
-		}
+		sum := sha256.Sum256(append([]byte(path+"\n"), first...))
+		r.report.Source = shortened(filepath.Base(path)) + "-" + hex.EncodeToString(sum[:6])
 	}
 	if format == CSV {
 		if r.o.Follow {
@@ -402,21 +401,15 @@ func (r *run) end() (over, again bool, err error) {
 	if r.f == nil {
 		return false, false, nil
 	}
-	open, err := r.f.Stat()
-	if err != nil {
-		return true, false, err
-	}
-	named, err := os.Stat(r.path)
+	size, replaced, err := r.look()
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return false, false, nil // moved away, and the new one is not there yet
+		return false, false, nil
 	case err != nil:
 		return true, false, err
-	}
-	switch {
-	case open.Size() < r.source.reached(): // begun anew
+	case size < r.source.reached(): // begun anew
 		return true, true, nil
-	case open.Size() > r.source.reached() || os.SameFile(open, named):
+	case size > r.source.reached() || !replaced:
 		return false, false, nil
 	case !r.rotated: // its last line may have no end
 		r.rotated = true
