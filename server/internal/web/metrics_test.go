@@ -22,9 +22,9 @@ func TestMinutesBeyondDurations(t *testing.T) {
 		want(t, s, http.StatusBadRequest, "POST", "/admin/purge?olderThanMinutes="+minutes, "")
 		want(t, s, http.StatusBadRequest, "GET", "/metrics/sum-window?label=a&minutes="+minutes, "")
 	}
-	begin := time.Now()
+	year := time.Now().UTC().Add(-153722867 * time.Minute).Format("2006")
 	w := want(t, s, 200, "POST", "/admin/purge?olderThanMinutes=153722867", "")
-	if got := w.Body.String(); !strings.Contains(got, `"purgedBefore":"17`) || begin.Year() > 2092 {
+	if got := w.Body.String(); !strings.Contains(got, `"purgedBefore":"`+year+"-") {
 		t.Errorf("292 years ago: %s", got)
 	}
 	if page, err := st.Log.Read(t.Context(), streams.Read{Stream: "s"}); err != nil || len(page.Events) != 1 {
