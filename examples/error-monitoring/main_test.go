@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,6 +125,30 @@ func TestTerminated(t *testing.T) {
 func TestAlarmEnds(t *testing.T) {
 	r := program.Run(t, "--signals", "mem://", "--watch", "error.stock.*", "--burst", "1", "--span", "300ms", "--every", "9ms", "--orders", "73")
 	wants(t, r, 0, "ALARM: 1 errors within 300ms", "calm again: 0 errors within 300ms", "73 orders, 1 errors")
+}
+
+// An alarm does not depend on the place of the signals, and whatever could not be written there is told.
+func TestPlaceIsGone(t *testing.T) {
+	place := filepath.Join(t.TempDir(), "signals")
+	o, err := parse([]string{"--signals", "file://" + filepath.ToSlash(place), "--every", "1ms", "--burst", "1", "--span", "1m", "--orders", "40"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	m := newMonitor(o, &out)
+	if err := errors.Join(m.open(t.Context()), m.start(), os.Rename(place, place+".gone")); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := takeOrders(t.Context(), o, m)
+	if err == nil { // it was the watcher that sounded the alarm
+		err = m.finish(taken)
+	}
+	err = errors.Join(err, m.close())
+	m.watcher.Stop()
+	text := fmt.Sprint(&out, err)
+	if count(text, "ALARM: 1 errors within 1m0s; kept up to #0\n") != 1 || count(text, "window: flush: ") != 2 { // of the alarm, and of the end
+		t.Error(text)
+	}
 }
 
 func TestWhatGoesWrong(t *testing.T) {

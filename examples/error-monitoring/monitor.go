@@ -93,10 +93,10 @@ func (m *monitor) deliver(s window.Signal) {
 		return
 	}
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.seen++
 	fmt.Fprintf(m.out, "error #%d %s %s\n", s.Sequence, s.Name, s.Key)
-	m.mu.Unlock()
-	if err := m.judge(); err != nil {
+	if err := m.judgeLocked(); err != nil {
 		fmt.Fprintln(m.out, err)
 	}
 }
@@ -105,6 +105,10 @@ func (m *monitor) deliver(s window.Signal) {
 func (m *monitor) judge() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.judgeLocked()
+}
+
+func (m *monitor) judgeLocked() error {
 	n, err := m.burst.Count()
 	if err != nil || m.alarm == (n >= m.o.burst) {
 		return err
@@ -113,11 +117,9 @@ func (m *monitor) judge() error {
 		fmt.Fprintf(m.out, "calm again: %d errors within %v\n", n, m.o.span)
 		return nil
 	}
-	if err := m.window.Flush(context.Background()); err != nil { // what led to it should survive whatever comes next
-		return err
-	}
+	err = m.window.Flush(context.Background()) // what led to it should survive whatever comes next
 	fmt.Fprintf(m.out, "ALARM: %d errors within %v; kept up to #%d\n", n, m.o.span, m.window.Stats().LastDurable)
-	return nil
+	return err
 }
 
 // finish waits until every error was delivered.
@@ -126,20 +128,22 @@ func (m *monitor) finish(taken int) error {
 		return err
 	}
 	<-m.over
-	if err := m.window.Close(); err != nil { // writes what is pending
+	w := m.window
+	m.window = nil                    // close has no part in it any more
+	if err := w.Close(); err != nil { // writes what is pending
 		return err
 	}
-	_, err := fmt.Fprintf(m.out, "%d orders, %d errors; %d signals kept in %s\n", taken, m.seen, m.window.Stats().Persisted, sinks.Redact(m.o.signals))
+	_, err := fmt.Fprintf(m.out, "%d orders, %d errors; %d signals kept in %s\n", taken, m.seen, w.Stats().Persisted, sinks.Redact(m.o.signals))
 	return err
 }
 
-// close ends everything in the opposite order of open. Closing the window again returns what finish has told.
+// close ends everything in the opposite order of open.
 func (m *monitor) close() (err error) {
-	if m.window != nil {
-		_ = m.window.Close()
+	if m.window != nil { // something failed before finish
+		err = m.window.Close()
 	}
 	if m.lease != nil {
-		err = m.lease.Close()
+		err = errors.Join(err, m.lease.Close())
 	}
 	if m.store != nil {
 		err = errors.Join(err, m.store.Close())
