@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +21,6 @@ type recorderOptions struct {
 	most   int           // records that are kept in memory
 	errors int           // so many errors
 	span   time.Duration // within this are a burst
-
-	clock func() time.Time // of errors; nil is the time of day
 }
 
 // A recorder keeps the last records of a program in memory. When errors come in a burst it writes them all to a recording,
@@ -67,7 +66,7 @@ func openRecorder(ctx context.Context, o recorderOptions) (*recorder, error) {
 		return nil, errors.Join(err, r.blobs.Close())
 	}
 	r.store = r.saver.Store()
-	if r.window, err = window.New(ctx, window.Options{MaxAge: o.span, Clock: o.clock}); err == nil {
+	if r.window, err = window.New(ctx, window.Options{MaxAge: o.span}); err == nil {
 		r.failed, err = r.window.Intern("error")
 	}
 	if err != nil {
@@ -77,10 +76,26 @@ func openRecorder(ctx context.Context, o recorderOptions) (*recorder, error) {
 	go func() {
 		defer close(r.over)
 		for range r.wanted {
-			r.problem = errors.Join(r.problem, r.saver.Save(context.Background()))
+			r.problem = errors.Join(r.problem, r.save())
 		}
 	}()
 	return r, nil
+}
+
+// save takes a recording of every record that was handled before. A snapshot ends where a record is not in its place yet, and
+// would leave out those behind it; the goroutine that has it is a few instructions before its end.
+func (r *recorder) save() error {
+	end, err := r.store.Next(0) // all records are in one partition, in their order
+	for next := uint64(0); err == nil && next < end; {
+		cut := r.store.Cut()
+		_, next, err = cut.Bounds(0)
+		cut.Close()
+		runtime.Gosched()
+	}
+	if err != nil {
+		return err
+	}
+	return r.saver.Save(context.Background())
 }
 
 // close waits for a recording that is wanted or being taken. No record may be handled any more.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/slogtest"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,8 +23,9 @@ import (
 	_ "github.com/ephemera-go/ephemera/sinks/memstore" // scheme mem
 )
 
-func memory(t testing.TB) recorderOptions {
-	return recorderOptions{place: "mem://" + t.Name(), keep: time.Minute, most: 10_000, errors: 5, span: time.Second}
+// memory returns options with a place of its own, which nothing is in yet.
+func memory() recorderOptions {
+	return recorderOptions{place: "mem://" + rand.Text(), keep: time.Minute, most: 10_000, errors: 5, span: time.Second}
 }
 
 func opened(t testing.TB, o recorderOptions) *recorder {
@@ -64,7 +67,7 @@ func lines(t *testing.T, text string) (list []map[string]any) {
 
 // The handler obeys the rules of slog.
 func TestRulesOfSlog(t *testing.T) {
-	r := opened(t, memory(t))
+	r := opened(t, memory())
 	if err := slogtest.TestHandler(newHandler(r, slog.DiscardHandler), func() []map[string]any { return r.kept(t) }); err != nil {
 		t.Error(err)
 	}
@@ -80,7 +83,7 @@ func (c changing) LogValue() slog.Value { return slog.Int64Value(c.n.Add(1)) }
 
 // What a record points at is recorded as it was, and as slog's own handler would write it.
 func TestRecordsAreFrozen(t *testing.T) {
-	r := opened(t, memory(t))
+	r := opened(t, memory())
 	defer func() { _ = r.close() }()
 	var own bytes.Buffer
 	own2 := slog.New(slog.NewJSONHandler(&own, nil))
@@ -112,53 +115,50 @@ func recording(t *testing.T, o recorderOptions, ordinal uint64) string {
 	return text.String()
 }
 
-// One burst is one recording, and the next burst is the next one; below the burst there is none.
+// One burst is one recording, and the next burst is the next one; below the burst there is none. Each holds what was logged up
+// to the error that completes it: while the recording is taken, the time of the bubble stands still.
 func TestBursts(t *testing.T) {
-	var now atomic.Int64
-	o := memory(t)
-	o.clock = func() time.Time { return time.Unix(1e9, now.Load()) }
-	r := opened(t, o)
-	log := slog.New(newHandler(r, slog.DiscardHandler))
-	fail := func(times int, took time.Duration) {
-		for range times {
-			log.Debug("before")
-			log.Error("bad")
-			now.Add(int64(took))
+	synctest.Test(t, func(t *testing.T) {
+		o := memory()
+		r := opened(t, o)
+		log := slog.New(newHandler(r, slog.DiscardHandler))
+		fail := func(times int, pause time.Duration) {
+			for range times {
+				log.Debug("before")
+				log.Error("bad")
+				time.Sleep(pause)
+			}
+			time.Sleep(2 * o.span)
 		}
-	}
-	settled := func(want uint64) {
-		t.Helper()
-		for r.saver.Stats().Snapshots < want {
-			time.Sleep(time.Millisecond) // between two looks
+		recordings := func(want uint64) {
+			t.Helper()
+			if n := r.saver.Stats().Snapshots; n != want {
+				t.Fatalf("%d recordings, want %d", n, want)
+			}
 		}
-	}
-	fail(100, 300*time.Millisecond) // never more than 4 within a second
-	now.Add(int64(time.Hour))
-	fail(4, 0)
-	now.Add(int64(time.Hour))
-	if n := len(r.wanted); n > 0 || r.inBurst.Load() || r.saver.Stats().Snapshots > 0 {
-		t.Fatalf("%d recordings wanted, %d taken", n, r.saver.Stats().Snapshots)
-	}
-	fail(40, 10*time.Millisecond)
-	settled(1)
-	now.Add(int64(time.Hour))
-	fail(5, 0)
-	settled(2)
-	if err := r.close(); err != nil {
-		t.Fatal(err)
-	}
-	if n := r.saver.Stats().Snapshots; n != 2 {
-		t.Errorf("%d recordings of two bursts", n)
-	}
-	if one, two := lines(t, recording(t, o, 1)), lines(t, recording(t, o, 2)); len(one) < 218 || len(one) > 288 || len(two) < len(one) {
-		t.Errorf("recordings of %d and %d records", len(one), len(two))
-	}
+		fail(30, 300*time.Millisecond) // never more than 4 within a second
+		fail(4, 0)
+		recordings(0)
+		fail(40, 10*time.Millisecond)
+		recordings(1)
+		fail(5, 0)
+		recordings(2)
+		if err := r.close(); err != nil {
+			t.Fatal(err)
+		}
+		recordings(2)
+		for ordinal, want := range map[uint64]int{1: 2 * (30 + 4 + 5), 2: 2 * (30 + 4 + 40 + 5)} {
+			if n := len(lines(t, recording(t, o, ordinal))); n != want {
+				t.Errorf("recording %d holds %d records, want %d", ordinal, n, want)
+			}
+		}
+	})
 }
 
 // What a goroutine logged before an error that completes a burst is in the recording, whatever others do meanwhile.
 func TestRecordingHoldsWhatLedToIt(t *testing.T) {
-	o := memory(t)
-	o.most = 1_000_000
+	o := memory()
+	o.most, o.span = 1_000_000, time.Minute
 	r := opened(t, o)
 	log := slog.New(newHandler(r, slog.DiscardHandler))
 	var writers sync.WaitGroup
@@ -200,7 +200,7 @@ func TestRecordingHoldsWhatLedToIt(t *testing.T) {
 
 // Memory is bounded by age and number.
 func TestOldRecordsAreForgotten(t *testing.T) {
-	o := memory(t)
+	o := memory()
 	o.most = 50
 	r := opened(t, o)
 	log := slog.New(newHandler(r, slog.DiscardHandler))
@@ -221,7 +221,7 @@ func TestOldRecordsAreForgotten(t *testing.T) {
 
 // A plain record costs no memory that has to be collected.
 func TestPlainRecordsDoNotAllocate(t *testing.T) {
-	o := memory(t)
+	o := memory()
 	o.most = 1000
 	r := opened(t, o)
 	defer func() { _ = r.close() }()
@@ -238,7 +238,7 @@ func TestPlainRecordsDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkDebug(b *testing.B) {
-	r := opened(b, memory(b))
+	r := opened(b, memory())
 	defer func() { _ = r.close() }()
 	for _, h := range []struct {
 		name string
@@ -259,7 +259,7 @@ func BenchmarkDebug(b *testing.B) {
 }
 
 func Example() {
-	r, err := openRecorder(context.Background(), recorderOptions{place: "mem://example", keep: time.Minute, most: 1000, errors: 2, span: time.Second})
+	r, err := openRecorder(context.Background(), recorderOptions{place: "mem://example", keep: time.Minute, most: 1000, errors: 2, span: time.Minute})
 	if err != nil {
 		panic(err)
 	}
