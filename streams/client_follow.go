@@ -114,9 +114,9 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 		return err
 	}
 	f.last = time.Now()
-	silence := time.AfterFunc(f.c.o.IdleTimeout, cancel)
-	defer silence.Stop()
-	return f.frames(resp.Body, func() { silence.Reset(f.c.o.IdleTimeout) }, yield)
+	idle := time.AfterFunc(f.c.o.IdleTimeout, cancel)
+	defer idle.Stop()
+	return f.frames(resp.Body, func() { idle.Reset(f.c.o.IdleTimeout) }, yield)
 }
 
 // frames reads server-sent events until the connection ends.

@@ -278,7 +278,8 @@ func (o object) event() (e Event, field string, err error) {
 	return e, "meta", err
 }
 
-// moment reads a time, or null for none.
+// moment reads a time, or null for none. It is a function of its own because the decoder moves what it fills to the heap: only
+// events with a time pay for that.
 func moment(raw []byte) (t time.Time, err error) {
 	err = json.Unmarshal(raw, &t)
 	return t, err

@@ -15,8 +15,8 @@ func followCases() []testCase {
 		{name: "follow-before", rule: "a subscription to a stream that does not exist waits for it", run: caseFollowBefore},
 		{name: "follow-now", rule: "FromNow leaves out what is there, also in streams that begin later", run: caseFollowNow},
 		{name: "follow-many", rule: "a pattern covers many streams, each in its order, and no other", run: followMany},
-		{name: "follow-from", rule: "a subscription goes on behind its position", run: caseFollowFrom},
-		{name: "follow-epoch", rule: "a position of an unknown epoch is a Gap, and the stream comes from its beginning", run: caseFollowEpoch},
+		{name: "follow-from", rule: "a subscription goes on behind its checkpoint", run: caseFollowFrom},
+		{name: "follow-epoch", rule: "a checkpoint of an unknown epoch is a Gap, and the stream comes from its beginning", run: caseFollowEpoch},
 		{
 			name: "follow-gap", rule: "what limits discarded before it was delivered is a Gap of exactly these versions",
 			options: streams.Options{Limits: streams.Limits{Events: 3}},

@@ -174,13 +174,13 @@ func followBugs() []bug {
 		{name: "only streams that exist", want: "follow-before follow-many", waits: true, plant: onlyThoseThatExist},
 		{name: "now is oldest", want: "follow-now", plant: wishing(func(s *streams.Subscription) { s.Start = streams.FromOldest })},
 		{name: "patterns ignored", want: "follow-many", plant: wishing(func(s *streams.Subscription) { s.Pattern = "*" })},
-		{name: "the position is yielded again", want: "follow-from", plant: wishing(func(s *streams.Subscription) {
+		{name: "the checkpoint is yielded again", want: "follow-from", plant: wishing(func(s *streams.Subscription) {
 			for name, p := range s.After {
 				s.After[name] = streams.Checkpoint{Epoch: p.Epoch, Version: p.Version - 1}
 			}
 		})},
 		{name: "checkpoint ignored", want: "follow-from", plant: wishing(func(s *streams.Subscription) { s.After = nil })},
-		{name: "epoch of a position ignored", want: "follow-epoch", plant: wishing(func(s *streams.Subscription) {
+		{name: "epoch of a checkpoint ignored", want: "follow-epoch", plant: wishing(func(s *streams.Subscription) {
 			for name, p := range s.After {
 				s.After[name] = streams.Checkpoint{Version: p.Version}
 			}
