@@ -94,7 +94,8 @@ func lastEventID(r *http.Request) (run string, last uint64, ok bool, err error) 
 	return run, last, true, nil
 }
 
-// missed returns where a reader goes on that has everything up to a sequence of a run, and what it cannot get any more.
+// missed returns where a reader goes on that has everything up to a sequence of a run, and what it cannot get any more. Of runs
+// before the last one nothing is known but that they were others, so a crash further back goes untold.
 func (h *signalRoutes) missed(run string, last uint64) (from uint64, gaps []gap) {
 	common := h.window.Stats().LastSequence // up to here the reader's signals are those that are there
 	if run != "" && run != h.run {
