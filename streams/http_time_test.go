@@ -107,7 +107,7 @@ func TestHTTPBombIsBounded(t *testing.T) {
 func TestHTTP2SilentSubscription(t *testing.T) {
 	t.Parallel()
 	h, err := streams.NewHandler(openLocal(t, streams.Options{}), streams.HandlerOptions{
-		Timeout: 200 * time.Millisecond, Heartbeat: 400 * time.Millisecond,
+		Timeout: 500 * time.Millisecond, Heartbeat: 600 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -267,7 +267,7 @@ func (w *endsAtCaughtUp) Write(b []byte) (int, error) {
 func TestSignalTailOverHTTP2(t *testing.T) {
 	t.Parallel()
 	o := options()
-	o.WriteTimeout, o.Heartbeat = 200*time.Millisecond, 400*time.Millisecond
+	o.WriteTimeout, o.Heartbeat = 500*time.Millisecond, 600*time.Millisecond
 	s := site(t, o)
 	open(t, s)
 	server := httptest.NewUnstartedServer(s)
