@@ -5,14 +5,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -151,24 +152,24 @@ func (s *besieged) liveAndDie(t *testing.T, appends int64) error {
 	if err := s.start(t); err != nil {
 		return err
 	}
-	var acknowledged atomic.Int64
+	acknowledged := newQuota(appends)
 	var writers sync.WaitGroup
 	done, took := make([][]ackedAppend, len(s.there)), make([]core.Histogram, len(s.there))
 	for w, first := range s.there {
-		writers.Go(func() { done[w] = s.write(t, w, first+1, &acknowledged, &took[w]) })
+		writers.Go(func() { done[w] = s.write(t, w, first+1, acknowledged, &took[w]) })
 	}
-	for acknowledged.Load() < appends {
-		select {
-		case <-s.over:
-			return fmt.Errorf("the server ends by itself: %s", &s.log)
-		case <-time.After(100 * time.Microsecond):
-		}
-	}
-	if err := s.cmd.Process.Kill(); err != nil {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		writers.Wait()
+	}()
+	if err := s.await(acknowledged, stopped); err != nil {
 		return err
 	}
-	<-s.over
-	writers.Wait()
+	if err := s.kill(); err != nil {
+		return err
+	}
+	<-stopped
 	if err := s.start(t); err != nil {
 		return err
 	}
@@ -181,7 +182,21 @@ func (s *besieged) liveAndDie(t *testing.T, appends int64) error {
 	return s.kill()
 }
 
-// kill is for a server that does nothing.
+// await returns when the quota is met. It is an error if the server or all of its writers stop before.
+func (s *besieged) await(q *quota, stopped <-chan struct{}) error {
+	select {
+	case <-q.met:
+		return nil
+	case <-stopped:
+	case <-s.over:
+	}
+	if err := s.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-stopped
+	return fmt.Errorf("the server or its writers stop by themselves: %s", &s.log)
+}
+
 func (s *besieged) kill() error {
 	err := s.cmd.Process.Kill()
 	<-s.over
@@ -189,7 +204,7 @@ func (s *besieged) kill() error {
 }
 
 // write appends numbers to a stream until the server is gone.
-func (s *besieged) write(t *testing.T, w, first int, acknowledged *atomic.Int64, took *core.Histogram) (done []ackedAppend) {
+func (s *besieged) write(t *testing.T, w, first int, acknowledged *quota, took *core.Histogram) (done []ackedAppend) {
 	c := &http.Client{Transport: new(http.Transport)}
 	defer c.CloseIdleConnections()
 	for n := first; ; n++ {
@@ -211,7 +226,7 @@ func (s *besieged) write(t *testing.T, w, first int, acknowledged *atomic.Int64,
 		}
 		took.Add(float64(time.Since(began)))
 		done = append(done, ackedAppend{n, time.Now()})
-		acknowledged.Add(1)
+		acknowledged.one()
 	}
 }
 
@@ -274,22 +289,22 @@ func (s *besieged) endWell(t *testing.T) error {
 	if err := s.start(t); err != nil {
 		return err
 	}
-	var acknowledged atomic.Int64
+	acknowledged := newQuota(50)
+	var done []ackedAppend
 	var took core.Histogram
-	ended := make(chan []ackedAppend, 1)
-	go func() { ended <- s.write(t, 0, s.there[0]+1, &acknowledged, &took) }()
-	for acknowledged.Load() < 50 {
-		select {
-		case <-s.over:
-			return fmt.Errorf("the server ends by itself: %s", &s.log)
-		case <-time.After(100 * time.Microsecond):
-		}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		done = s.write(t, 0, s.there[0]+1, acknowledged, &took)
+	}()
+	if err := s.await(acknowledged, stopped); err != nil {
+		return err
 	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	<-s.over
-	done := <-ended
+	<-stopped
 	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
 		return fmt.Errorf("SIGTERM: exit code %d: %s", code, &s.log)
 	}

@@ -113,7 +113,7 @@ func awaitLease(ctx context.Context, b sinks.BlobStore, owner string) (*sinks.Le
 			fmt.Println("LEASED", err)
 			said = true
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond) // between two questions; who waits for this process kills it in the end
 	}
 }
 

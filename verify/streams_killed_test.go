@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -122,9 +121,9 @@ func (h *killedHistory) run(t *testing.T) {
 func (h *killedHistory) live(t *testing.T, s *servant, n uint64, rng *rand.Rand, last bool) int64 {
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	defer transport.CloseIdleConnections()
-	var calls atomic.Int64
+	calls := newQuota(20 + rng.Int64N(70))
 	c, err := streams.NewClient(s.url, streams.ClientOptions{
-		HTTP: &http.Client{Transport: counted{transport, &calls}}, RetryTimeout: time.Second,
+		HTTP: &http.Client{Transport: counted{transport, calls}}, RetryTimeout: time.Second,
 	})
 	must(t, err)
 	defer func() { _ = c.Close() }()
@@ -144,9 +143,10 @@ func (h *killedHistory) live(t *testing.T, s *servant, n uint64, rng *rand.Rand,
 		ops, err = streamCrowd(ctx, clients, 20)
 	}()
 	killed := int64(-1)
-	if end := 20 + rng.Int64N(70); !last && rng.IntN(5) > 0 {
-		for calls.Load() < end {
-			time.Sleep(20 * time.Microsecond)
+	if !last && rng.IntN(5) > 0 {
+		select {
+		case <-calls.met:
+		case <-over: // what was wrong is told below
 		}
 		killed = int64(time.Since(h.began))
 		s.kill(t)
@@ -193,11 +193,11 @@ func (h *killedHistory) check() error {
 // counted counts requests.
 type counted struct {
 	http.RoundTripper
-	n *atomic.Int64
+	calls *quota
 }
 
 func (c counted) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.n.Add(1)
+	c.calls.one()
 	return c.RoundTripper.RoundTrip(r)
 }
 

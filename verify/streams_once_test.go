@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,9 +27,9 @@ type onceEvent struct{ Writer, N int }
 
 // A once is writers, readers, and a server that restarts, with a bad network between them.
 type once struct {
-	each    int // appends of a writer
-	client  *streams.Client
-	written atomic.Int64 // appends that are done
+	each   int // appends of a writer
+	client *streams.Client
+	half   *quota // of all appends
 
 	mu       sync.Mutex
 	at       map[string]map[uint64]onceEvent // by stream and version, as the replies said
@@ -66,7 +65,7 @@ func (o *once) write(ctx context.Context, w int) error {
 		if err != nil {
 			return err
 		}
-		o.written.Add(1)
+		o.half.one()
 	}
 	return nil
 }
@@ -156,7 +155,7 @@ func TestStreamsExactlyOnce(t *testing.T) {
 // were repeated, and how many subscriptions were begun.
 func exactlyOnce(t *testing.T, seed uint64, each, share int) (repeated int, subscriptions int64) {
 	t.Helper()
-	o := &once{each: each, at: map[string]map[uint64]onceEvent{}}
+	o := &once{each: each, half: newQuota(int64(onceWriters * each / 2)), at: map[string]map[uint64]onceEvent{}}
 	last := map[string]uint64{} // every stream gets every third event of every writer
 	for i, name := range onceStreams {
 		o.at[name] = map[uint64]onceEvent{}
@@ -226,8 +225,9 @@ func (o *once) acrossARestart(t *testing.T, last map[string]uint64, restart func
 	for w := range onceWriters {
 		run(func() error { return o.write(ctx, w) })
 	}
-	for o.written.Load() < int64(onceWriters*o.each/2) && ctx.Err() == nil {
-		time.Sleep(time.Millisecond)
+	select {
+	case <-o.half.met:
+	case <-ctx.Done():
 	}
 	restart()
 	all.Wait()
