@@ -102,7 +102,7 @@ func (c *conservation) pace() {
 	limit := uint64(c.Capacity)*2 + 1<<16 + behindStall
 	if !c.Unwatched && c.begun() > c.delivered.Load()+limit {
 		if err := c.store.Settle(context.Background()); err != nil {
-			c.fail("sync: %v", err)
+			c.fail("settle: %v", err)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (c *conservation) race(ctx context.Context, a *asker, res *conserveResult) 
 // settle compares what writers, OnDiscard, the last cut, the rollup and the ledger say.
 func (c *conservation) settle(a *asker, res *conserveResult) {
 	if err := c.store.Settle(context.Background()); err != nil {
-		c.fail("sync: %v", err)
+		c.fail("settle: %v", err)
 	}
 	left := c.left.account
 	cut := c.store.Cut()

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,10 +140,8 @@ func (p *programme) draw(order *rand.Rand) string {
 
 // cycle runs one step under random settings of the runtime, and puts them back.
 func (p *programme) cycle(ctx context.Context, n int, what choice) error {
-	i := 0
-	for ; i < len(p.parts) && p.parts[i].name != what.name; i++ {
-	}
-	if i == len(p.parts) {
+	i := slices.IndexFunc(p.parts, func(k part) bool { return k.name == what.name })
+	if i < 0 {
 		return fmt.Errorf("there is no part %q", what.name)
 	}
 	p.rng, p.small = rand.New(rand.NewPCG(what.seed, 1)), what.small

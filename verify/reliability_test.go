@@ -83,7 +83,7 @@ func TestProgramme(t *testing.T) {
 	text, err := os.ReadFile(p.file + ".md")
 	must(t, err)
 	for _, k := range p.parts {
-		if r.Programmes[k.name] == nil || r.Programmes[k.name].Cycles == 0 || !strings.Contains(string(text), "\n| "+k.name+" | ") {
+		if r.Parts[k.name] == nil || r.Parts[k.name].Cycles == 0 || !strings.Contains(string(text), "\n| "+k.name+" | ") {
 			t.Errorf("no cycle of %s", k.name)
 		}
 	}
@@ -111,7 +111,7 @@ func TestProgrammeInterrupted(t *testing.T) {
 		<-ctx.Done() // a signal takes its time
 	}
 	r := runProgramme(t, p)
-	if k := r.Programmes["conservation"]; !r.Interrupted || !r.Passed || len(r.Programmes) != 1 || k == nil || k.Cycles != 1 {
+	if k := r.Parts["conservation"]; !r.Interrupted || !r.Passed || len(r.Parts) != 1 || k == nil || k.Cycles != 1 {
 		t.Errorf("report %+v", r)
 	}
 }
@@ -128,7 +128,7 @@ func TestProgrammeFails(t *testing.T) {
 	p := &programme{t: t, seed: seedOf(t), limit: time.Hour, parts: []part{fails}, say: t.Logf, file: filepath.Join(t.TempDir(), "report")}
 	r, err := p.run(t.Context())
 	must(t, err)
-	if r.Passed || len(r.Failures) != maxFailures || r.Programmes["planted"].Failures != maxFailures {
+	if r.Passed || len(r.Failures) != maxFailures || r.Parts["planted"].Failures != maxFailures {
 		t.Fatalf("report %+v", r)
 	}
 	first := written(t, p).Failures[0]

@@ -21,7 +21,7 @@ type report struct {
 	Interrupted bool      `json:"interrupted"`
 	Passed      bool      `json:"passed"`
 
-	Programmes map[string]*partTally `json:"programmes"`
+	Parts map[string]*partTally `json:"parts"`
 
 	Appended  uint64 `json:"appended"`
 	Discarded uint64 `json:"discarded"`
@@ -86,16 +86,16 @@ type cycle struct {
 func newReport(seed uint64) *report {
 	return &report{
 		Seed: seed, Started: time.Now().UTC(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Processors: runtime.NumCPU(), Passed: true, Programmes: map[string]*partTally{}, Failures: []cycle{},
+		Processors: runtime.NumCPU(), Passed: true, Parts: map[string]*partTally{}, Failures: []cycle{},
 	}
 }
 
 // finish takes in a cycle that has ended.
 func (r *report) finish(c cycle, took time.Duration, err error) {
-	if r.Programmes[c.Part] == nil {
-		r.Programmes[c.Part] = &partTally{}
+	if r.Parts[c.Part] == nil {
+		r.Parts[c.Part] = &partTally{}
 	}
-	k := r.Programmes[c.Part]
+	k := r.Parts[c.Part]
 	k.Cycles++
 	k.Seconds += took.Seconds()
 	if took.Seconds() > k.Slowest {

@@ -11,7 +11,7 @@ import (
 // String is the last line of a programme.
 func (r *report) String() string {
 	cycles := 0
-	for _, k := range r.Programmes {
+	for _, k := range r.Parts {
 		cycles += k.Cycles
 	}
 	return fmt.Sprintf("%.0f s, %d cycles, %d failed: lost=%d of %d events and %d signals, %d snapshots, %d kills, %d histories, worst p99 of an append %v",
@@ -30,9 +30,9 @@ func (r *report) text() string {
 	}
 	fmt.Fprintf(&b, "# Reliability: %s\n\nSeed %d, %s, %.0f seconds, %s, %s, %d processors. The output names the seed of every cycle.\n\n",
 		state, r.Seed, r.Started.Format(time.RFC3339), r.Seconds, r.Go, r.Platform, r.Processors)
-	b.WriteString("| programme | cycles | failed | seconds | slowest | its seed |\n|---|---|---|---|---|---|\n")
-	for _, name := range slices.Sorted(maps.Keys(r.Programmes)) {
-		k := r.Programmes[name]
+	b.WriteString("| part | cycles | failed | seconds | slowest | its seed |\n|---|---|---|---|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(r.Parts)) {
+		k := r.Parts[name]
 		fmt.Fprintf(&b, "| %s | %d | %d | %.1f | %.1f s | %d |\n", name, k.Cycles, k.Failures, k.Seconds, k.Slowest, k.Seed)
 	}
 	b.WriteString("\n| figure | value |\n|---|---|\n")

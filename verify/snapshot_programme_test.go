@@ -26,8 +26,8 @@ type savingPlan struct {
 	Life     time.Duration
 	Capacity int
 
-	Keep, MaxConcurrent, MaxAttempts, MinEvents int
-	Compression                                 snapshot.Compression
+	Keep, MaxConcurrent, MaxAttempts, EveryEvents int
+	Compression                                   snapshot.Compression
 }
 
 // A savingResult sums up all lives.
@@ -61,7 +61,7 @@ func saveAndRestart(ctx context.Context, p savingPlan, url string) (res savingRe
 
 func (s *saving) options() snapshot.Options[event] {
 	o := victimSaver()
-	o.Manual, o.EveryEvents, o.Interval = false, s.MinEvents, 20*time.Millisecond
+	o.Manual, o.EveryEvents, o.Interval = false, s.EveryEvents, 20*time.Millisecond
 	o.Keep, o.MaxConcurrent, o.MaxAttempts, o.Compression = s.Keep, s.MaxConcurrent, s.MaxAttempts, s.Compression
 	return o
 }
@@ -203,7 +203,7 @@ func (p *programme) snapshot(ctx context.Context, t *testing.T, seed uint64) (pl
 		Faults: savingFaults[p.rng.IntN(len(savingFaults))], Abrupt: p.rng.IntN(2) == 0,
 		Lives: 2 + p.rng.IntN(4), Life: time.Duration(p.pickSize(2e9, 5e7)), Capacity: p.between(100, p.pickSize(200_000, 5_000)),
 		Keep: 1 + p.rng.IntN(4), MaxConcurrent: 1 + p.rng.IntN(4), MaxAttempts: 1 + p.rng.IntN(4),
-		MinEvents: p.rng.IntN(2) * p.between(100, 1_000_000), Compression: snapshot.Compression(p.rng.IntN(3)),
+		EveryEvents: p.rng.IntN(2) * p.between(100, 1_000_000), Compression: snapshot.Compression(p.rng.IntN(3)),
 	}
 	res, err := saveAndRestart(ctx, s, placeFor(s.Driver).url(t))
 	p.Appended += res.Appended
@@ -251,7 +251,7 @@ func TestSnapshotProgramme(t *testing.T) {
 			p := savingPlan{
 				Seed: x, Driver: driver, Faults: faults, Abrupt: (i+n)%2 == 0, Lives: 3, Life: pick[time.Duration](60, 20, 60) * time.Millisecond,
 				Capacity: 2000, Keep: 1 + int(x%3), MaxConcurrent: 1 + int(x>>8%3), MaxAttempts: 1 + int(x>>16%3),
-				MinEvents: 1000, Compression: snapshot.Compression(x >> 24 % 3),
+				EveryEvents: 1000, Compression: snapshot.Compression(x >> 24 % 3),
 			}
 			res, err := saveAndRestart(t.Context(), p, placeFor(driver).url(t))
 			if err != nil {

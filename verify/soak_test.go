@@ -187,7 +187,7 @@ func (s *soaking) sample(limit uint64) (live uint64) {
 		}
 		// Lanes that nobody appends to now are tidied by the store's background goroutine, ten times a second.
 		if err := s.store.Settle(context.Background()); err != nil {
-			s.fail("sync: %v", err)
+			s.fail("settle: %v", err)
 		}
 		if live = liveHeap(); live <= limit {
 			break
@@ -254,7 +254,7 @@ func (s *soaking) rest(res *soakResult) {
 		res.AllocsPerMillion = s.allocs()
 	}
 	if err := s.store.Settle(context.Background()); err != nil {
-		s.fail("sync: %v", err)
+		s.fail("settle: %v", err)
 	}
 	l := s.store.Ledger()
 	res.Appended, res.ledger = l.Appended, l

@@ -29,7 +29,7 @@ type windowPlan struct {
 	Capacity, MaxPending, MaxPerFlush, HighWater int
 	Overload                                     window.Policy
 	FlushInterval, MaxAge                        time.Duration
-	RetainRows                                   uint64
+	RetainCount                                  uint64
 }
 
 // A windowResult sums up all runs.
@@ -104,7 +104,7 @@ func (c *windowing) run(number int, last bool) (err error) {
 	w, err := window.New(ctx, window.Options{
 		Store: faultstore.Signals(inner, plan), Capacity: c.Capacity, MaxPending: c.MaxPending, MaxPerFlush: c.MaxPerFlush,
 		HighWater: c.HighWater, Overload: c.Overload, MaxBlock: 3 * time.Millisecond, FlushInterval: c.FlushInterval,
-		MaxAge: c.MaxAge, RetainCount: c.RetainRows,
+		MaxAge: c.MaxAge, RetainCount: c.RetainCount,
 	})
 	if err != nil {
 		return err
@@ -278,7 +278,7 @@ func (p *programme) window(ctx context.Context, _ *testing.T, seed uint64) (plan
 		c.HighWater = 1 + p.rng.IntN(c.MaxPending)
 	}
 	if p.rng.IntN(3) == 0 {
-		c.RetainRows = uint64(p.between(10, 20_000))
+		c.RetainCount = uint64(p.between(10, 20_000))
 	}
 	res, err := raiseAndRestart(ctx, c)
 	p.Signals += res.Raised
@@ -302,7 +302,7 @@ func TestWindowConservation(t *testing.T) {
 			p := windowPlan{
 				Seed: x, Driver: drivers[(i+int(policy))%3], Faults: faults, Abrupt: x%2 == 0, Runs: 3, Raisers: 3,
 				Each: pick[uint64](2000, 1000, 500), Capacity: 1000, MaxPerFlush: 100, Overload: policy,
-				FlushInterval: 5 * time.Millisecond, MaxAge: window.Forever, RetainRows: x >> 8 % 2 * 1500,
+				FlushInterval: 5 * time.Millisecond, MaxAge: window.Forever, RetainCount: x >> 8 % 2 * 1500,
 			}
 			res, err := raiseAndRestart(t.Context(), p)
 			if err != nil {
