@@ -48,12 +48,7 @@ type serverProcess struct {
 // startServer builds the program and runs it.
 func startServer(t *testing.T) *serverProcess {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "ephemera")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/ephemera-go/ephemera/server/cmd/ephemera")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return startProgram(t, bin)
+	return startProgram(t, buildServer(t))
 }
 
 func startProgram(t *testing.T, bin string) *serverProcess {

@@ -3,7 +3,6 @@
 package verify
 
 import (
-	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,15 +30,7 @@ func TestGatewaysCompose(t *testing.T) {
 		if s.Build == nil || s.Build.Context != root || s.Build.Dockerfile != dockerfile {
 			t.Fatalf("%s is built from %+v", name, s.Build)
 		}
-		health := ""
-		for _, x := range instructions(t, filepath.Join(root, dockerfile)) {
-			if x.name == "HEALTHCHECK" {
-				health = x.rest
-			}
-		}
-		if got := `CMD ["` + strings.Join(s.HealthCheck.Test[1:], `", "`) + `"]`; s.HealthCheck.Test[0] != "CMD" || got != health {
-			t.Errorf("%s: health check %v, in the image %s", name, s.HealthCheck.Test, health)
-		}
+		sameHealthCheck(t, s, settingsOf(t, filepath.Join(root, dockerfile)))
 		if len(s.Ports) > 0 {
 			t.Errorf("%s can be reached from outside, and asks nobody for a token", name)
 		}
@@ -48,16 +39,7 @@ func TestGatewaysCompose(t *testing.T) {
 		t.Errorf("%d services", len(p.Services))
 	}
 	gatewaysBehindNginx(t, p)
-
-	text, err := os.ReadFile(file)
-	must(t, err)
-	for _, bad := range [][2]string{{"depends_on:", "depends:"}, {"interval: 5s", "interval: often"}, {"condition: service_healthy", "condition: soon"}} {
-		wrong := filepath.Join(t.TempDir(), "compose.yaml")
-		must(t, os.WriteFile(wrong, bytes.Replace(text, []byte(bad[0]), []byte(bad[1]), 1), 0o600))
-		if _, err := compose(wrong); err == nil {
-			t.Errorf("%s is not noticed, so this test proves nothing", bad[1])
-		}
-	}
+	composeNotices(t, file, [][2]string{{"depends_on:", "depends:"}, {"interval: 5s", "interval: often"}, {"condition: service_healthy", "condition: soon"}})
 }
 
 // gatewaysBehindNginx: nginx waits for the gateways that its configuration names, and these for the server.

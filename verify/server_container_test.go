@@ -178,13 +178,8 @@ func TestDeployCompose(t *testing.T) {
 	p, err := compose(file)
 	must(t, err)
 	s := p.Services["ephemera"]
-	im := map[string]string{}
-	for _, x := range instructions(t, filepath.Join(deployDir, "Dockerfile")) {
-		im[x.name] = x.rest
-	}
-	if got := `CMD ["` + strings.Join(s.HealthCheck.Test[1:], `", "`) + `"]`; s.HealthCheck.Test[0] != "CMD" || got != im["HEALTHCHECK"] {
-		t.Errorf("health check %v, in the image %s", s.HealthCheck.Test, im["HEALTHCHECK"])
-	}
+	im := settingsOf(t, filepath.Join(deployDir, "Dockerfile"))
+	sameHealthCheck(t, s, im)
 	if len(s.Volumes) != 1 || s.Volumes[0].Target != im["VOLUME"] || s.Volumes[0].Type != "volume" {
 		t.Errorf("volumes %v", s.Volumes)
 	}
@@ -205,10 +200,33 @@ func TestDeployCompose(t *testing.T) {
 	if s.StopGracePeriod == nil || time.Duration(*s.StopGracePeriod) < needed+time.Second || needed != 40*time.Second {
 		t.Errorf("%v to stop, and the server takes up to %v", s.StopGracePeriod, needed)
 	}
+	composeNotices(t, file, [][2]string{{"stop_grace_period: 45s", "stop_grace: 45s"}, {"interval: 10s", "interval: often"}})
+}
 
+// settingsOf returns the last instruction of each name in a Dockerfile.
+func settingsOf(t *testing.T, dockerfile string) map[string]string {
+	t.Helper()
+	settings := map[string]string{}
+	for _, x := range instructions(t, dockerfile) {
+		settings[x.name] = x.rest
+	}
+	return settings
+}
+
+// sameHealthCheck wants a service to be looked at as its image says.
+func sameHealthCheck(t *testing.T, s types.ServiceConfig, image map[string]string) {
+	t.Helper()
+	if got := `CMD ["` + strings.Join(s.HealthCheck.Test[1:], `", "`) + `"]`; s.HealthCheck.Test[0] != "CMD" || got != image["HEALTHCHECK"] {
+		t.Errorf("%s: health check %v, in the image %s", s.Name, s.HealthCheck.Test, image["HEALTHCHECK"])
+	}
+}
+
+// composeNotices wants Compose to refuse a file when one text in it is another.
+func composeNotices(t *testing.T, file string, mistakes [][2]string) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	must(t, err)
-	for _, bad := range [][2]string{{"stop_grace_period: 45s", "stop_grace: 45s"}, {"interval: 10s", "interval: often"}} {
+	for _, bad := range mistakes {
 		wrong := filepath.Join(t.TempDir(), "compose.yaml")
 		must(t, os.WriteFile(wrong, bytes.Replace(text, []byte(bad[0]), []byte(bad[1]), 1), 0o600))
 		if _, err := compose(wrong); err == nil {
