@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -223,5 +224,16 @@ func TestUsage(t *testing.T) {
 		if code := run(t.Context(), tt.args, &stdout, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) {
 			t.Errorf("%v: exit %d, want %d and %q in:\n%s", tt.args, code, tt.code, tt.want, stderr.String())
 		}
+	}
+}
+
+// What an interrupted command could not answer is no problem of the tree.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr strings.Builder
+	code := run(ctx, []string{"-C", write(t, good)}, &stdout, &stderr)
+	if code == 0 || stdout.Len() > 0 || !strings.Contains(stderr.String(), context.Canceled.Error()) {
+		t.Errorf("exit %d:\n%s%s", code, &stdout, &stderr)
 	}
 }
