@@ -83,17 +83,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = o.measure(ctx, stdout, stderr)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, errWrong):
-		fmt.Fprintln(stderr, "load:", err)
-		return exitWrong
-	case errors.Is(err, errMissing):
-		fmt.Fprintln(stderr, "load:", err)
-		return exitMissing
 	}
 	fmt.Fprintln(stderr, "load:", err)
+	switch {
+	case errors.Is(err, errWrong):
+		return exitWrong
+	case errors.Is(err, errMissing):
+		return exitMissing
+	}
 	return exitFailed
 }
 
