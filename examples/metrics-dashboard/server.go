@@ -13,10 +13,7 @@ import (
 	"time"
 )
 
-var (
-	errUnreachable = errors.New("the server cannot be reached")
-	errRefused     = errors.New("the server refused it")
-)
+var errUnreachable = errors.New("the server cannot be reached")
 
 // server is what the dashboard asks.
 type server struct{ base, token string }
@@ -90,7 +87,7 @@ func (s *server) do(ctx context.Context, method, path string, q url.Values, body
 	case resp.StatusCode >= http.StatusBadGateway: // stopping, or not ready yet
 		return fmt.Errorf("%w: %s: %.200s", errUnreachable, resp.Status, text)
 	case resp.StatusCode/100 != 2:
-		return fmt.Errorf("%w: %s: %.200s", errRefused, resp.Status, text)
+		return fmt.Errorf("the server refused it: %s: %.200s", resp.Status, text)
 	case into == nil:
 		return nil
 	}
