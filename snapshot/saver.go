@@ -127,7 +127,9 @@ func (s *Saver[E]) closes() bool {
 }
 
 // Save takes a snapshot now, unless nothing has changed since the last one, and returns when it is durable. It waits for
-// one that is being taken. After Close it returns ErrClosed.
+// one that is being taken. After Close it returns ErrClosed. Where several goroutines append to one partition, an event whose
+// append has returned is not in the snapshot if it lies behind one that another of them is still appending; it counts as at
+// risk, and the next snapshot has it. The final one waits for such writers.
 func (s *Saver[E]) Save(ctx context.Context) error {
 	_, err := s.attempt(ctx)
 	return wrap("save", "", err)
