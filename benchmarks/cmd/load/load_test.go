@@ -27,9 +27,9 @@ func TestEveryAppendIsAccountedFor(t *testing.T) {
 	if os.Getenv("GOWORK") == "off" {
 		t.Skip("the server is built in the workspace")
 	}
-	open, names := 1500*ms, []string{"ephemera", "ephemera-http"}
+	open, names := 1500*ms, []string{"ephemera", "ephemera-wire", "ephemera-http"}
 	if testing.Short() {
-		open, names = 500*ms, names[1:]
+		open, names = 500*ms, names[1:2]
 	}
 	file := filepath.Join(t.TempDir(), "out", "load.json")
 	code, out, errs := call(t, "-targets", strings.Join(names, ","), "-rounds", "1", "-duration", open.String(), "-closed", "0", "-out", file)

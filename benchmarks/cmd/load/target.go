@@ -39,6 +39,7 @@ var targets = []target{
 		"ephemera", "ephemera serve without snapshots and access log; streams.Client, each append with an idempotency key",
 		"ephemera", serveMemory, connectClient,
 	},
+	{"ephemera-wire", "the same server; the same bytes over and over, as wrk sends them", "ephemera", serveMemory, connectWire},
 	{"ephemera-http", "the same server; net/http, POST of one event without a key", "ephemera", serveMemory, connectHTTP},
 	{
 		"ephemera-saved", "ephemera serve with its defaults, a snapshot each 100,000 events and a line of log a request; net/http",
