@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -103,13 +105,20 @@ func commandsOf(block string) func(func(string, *regexp.Regexp) bool) {
 	}
 }
 
-// freeAddress returns one of this machine on which nobody listens.
+// freeAddress returns one of this machine on which nobody listens. Its port is below those that systems give to connections, so
+// none of the many that tests make takes it before the server is there.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const low, high, attempts = 20000, 32000, 50
+	var err error
+	for range attempts {
+		address := fmt.Sprintf("127.0.0.1:%d", low+rand.IntN(high-low))
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address); err == nil {
+			must(t, l.Close())
+			return address
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }

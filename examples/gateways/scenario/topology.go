@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -226,10 +227,17 @@ func (p *process) listens(ctx context.Context, address string) error {
 	}
 }
 
+// freeAddress finds a port for nginx, which cannot find one itself. It is below those that systems give to connections, so none
+// takes it before nginx is there.
 func freeAddress(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const low, high, attempts = 20000, 32000, 50
+	var err error
+	for range attempts {
+		address := fmt.Sprintf("127.0.0.1:%d", low+rand.IntN(high-low))
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("no free port between %d and %d: %w", low, high, err)
 }
