@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -124,8 +125,42 @@ func TestRaiseAndSense(t *testing.T) {
 	if out := ok(t, "stats", "--json", url); !json.Valid([]byte(out)) {
 		t.Errorf("%q", out)
 	}
-	if code, _, text := once(t, "sense", ",", url); code != 1 || !strings.Contains(text, "400") {
-		t.Errorf("exit code %d: %s", code, text)
+	for _, args := range [][]string{{"sense", ","}, {"sense", ",", "--follow"}, {"raise", ""}} {
+		if code, _, text := once(t, append(args, url)...); code != 2 || !strings.Contains(text, "the server finds it invalid: 4") {
+			t.Errorf("%q: exit code %d: %s", args, code, text)
+		}
+	}
+}
+
+// Who raises a signal is told whether it may have been raised although the reply says something else, or nothing.
+func TestRaiseTellsWhatMayBeDone(t *testing.T) {
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch status := strings.TrimPrefix(r.URL.Path, "/"); status {
+		case "gone/signals":
+			panic(http.ErrAbortHandler)
+		case "garbled/signals":
+			_, _ = w.Write([]byte("<html>"))
+		default:
+			code, _ := strconv.Atoi(strings.TrimSuffix(status, "/signals"))
+			w.WriteHeader(code)
+		}
+	}))
+	defer broken.Close()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	for _, x := range []struct {
+		url         string
+		raise, look int // exit codes
+	}{
+		{broken.URL + "/gone", 10, 7}, {broken.URL + "/garbled", 10, 7}, {broken.URL + "/500", 10, 1}, {broken.URL + "/502", 10, 7},
+		{broken.URL + "/504", 10, 7}, {broken.URL + "/503", 7, 7}, {broken.URL + "/404", 1, 1}, {closed.URL, 7, 7},
+	} {
+		if code, _, text := once(t, "raise", "a", "--url", x.url); code != x.raise {
+			t.Errorf("raise, %s: exit code %d, want %d: %s", x.url, code, x.raise, text)
+		}
+		if code, _, text := once(t, "sense", "--url", x.url); code != x.look {
+			t.Errorf("sense, %s: exit code %d, want %d: %s", x.url, code, x.look, text)
+		}
 	}
 }
 

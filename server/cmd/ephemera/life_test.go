@@ -140,7 +140,7 @@ func TestBadInput(t *testing.T) {
 		"certificate alone":     {[]string{"--tls-cert", cert}, 2, []string{"--tls-key"}},
 		"no such token file":    {[]string{"--token-file", "/no/token"}, 2, []string{"/no/token"}},
 		"short token":           {[]string{"--token-file", write(t, "token", "short")}, 2, []string{"5 bytes"}},
-		"bad scheme":            {[]string{"--snapshots", "gopher://x"}, 1, []string{"gopher"}},
+		"bad scheme":            {[]string{"--snapshots", "gopher://x"}, 2, []string{"gopher"}},
 		"unknown flag":          {[]string{"--lisen", "x"}, 2, []string{"--lisen"}},
 		"bad value":             {[]string{"--max-body", "much"}, 2, []string{"max-body"}},
 		"bad choice":            {[]string{"--restore", "oldest"}, 2, []string{"--restore"}},

@@ -40,6 +40,7 @@ var codes = []struct {
 	code int
 }{
 	{streams.ErrUnknownOutcome, exitUnknown}, // a refusal that stood beside it would let a script store twice
+	{remote.ErrUnknownOutcome, exitUnknown},
 	{state.ErrUnsaved, exitUnsaved},
 	{state.ErrLost, exitUnsaved},
 	{serve.ErrDrain, exitUnsaved},
@@ -65,6 +66,8 @@ var codes = []struct {
 	{streams.ErrKeyReused, exitConflict},
 	{remote.ErrUnreachable, exitUnreachable},
 	{streams.ErrUnavailable, exitUnreachable},
+	{sinks.ErrInvalid, exitUsage}, // a URL
+	{remote.ErrInvalid, exitUsage},
 	{streams.ErrOption, exitUsage},
 	{streams.ErrInvalid, exitUsage}, // a name, a pattern or an event
 	{snapshot.ErrOption, exitUsage},
@@ -75,7 +78,7 @@ func (w *world) failed(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, context.Canceled) && !errors.Is(err, streams.ErrUnknownOutcome) {
+	if errors.Is(err, context.Canceled) && !errors.Is(err, streams.ErrUnknownOutcome) && !errors.Is(err, remote.ErrUnknownOutcome) {
 		_, _ = fmt.Fprintln(w.stderr, "ephemera: interrupted")
 		return exitInterrupted
 	}

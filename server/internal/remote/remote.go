@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,9 +16,11 @@ import (
 
 // What can go wrong, to be tested with errors.Is.
 var (
-	ErrUnreachable = errors.New("the server cannot be reached or is not ready")
-	ErrDenied      = errors.New("the server wants a token, or another one")
-	ErrRefused     = errors.New("the server refused it")
+	ErrUnreachable    = errors.New("the server cannot be reached or is not ready")
+	ErrDenied         = errors.New("the server wants a token, or another one")
+	ErrInvalid        = errors.New("the server finds it invalid")
+	ErrRefused        = errors.New("the server refused it")
+	ErrUnknownOutcome = errors.New("the server may have done it, or not")
 )
 
 // A Client is a server at a URL.
@@ -27,7 +30,8 @@ type Client struct {
 	HTTP  *http.Client
 }
 
-// Do sends a value as JSON, or nothing if it is nil, and reads the reply into another one, unless that is nil.
+// Do sends a value as JSON, or nothing if it is nil, and reads the reply into another one, unless that is nil. What is not a GET
+// and may have been done nevertheless fails with ErrUnknownOutcome.
 func (c *Client) Do(ctx context.Context, method, path string, q url.Values, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -46,7 +50,11 @@ func (c *Client) Do(ctx context.Context, method, path string, q url.Values, in, 
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("%w: the reply of %s cannot be read: %w", ErrUnreachable, path, err)
+		why := ErrUnreachable
+		if method != http.MethodGet {
+			why = ErrUnknownOutcome
+		}
+		return fmt.Errorf("%w: the reply of %s cannot be read: %w", why, path, err)
 	}
 	return nil
 }
@@ -68,29 +76,37 @@ func (c *Client) send(ctx context.Context, method, path string, q url.Values, bo
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
 	resp, err := c.HTTP.Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+	dial := (*net.OpError)(nil)
+	switch {
+	case err != nil && method != http.MethodGet && !(errors.As(err, &dial) && dial.Op == "dial"):
+		return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	if resp.StatusCode/100 == 2 {
+	case resp.StatusCode/100 == 2:
 		return resp, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return nil, refusal(resp)
+	return nil, refusal(method, resp)
 }
 
 // refusal reads what the server says about it.
-func refusal(resp *http.Response) error {
+func refusal(method string, resp *http.Response) error {
 	var p struct{ Title, Detail string }
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	_ = json.Unmarshal(b, &p) // what is no problem has no detail
 	why := ErrRefused
-	switch resp.StatusCode {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	switch status := resp.StatusCode; {
+	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity:
+		why = ErrInvalid
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		why = ErrDenied
-	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+	case status == http.StatusServiceUnavailable:
+		why = ErrUnreachable
+	case status >= http.StatusInternalServerError && method != http.MethodGet:
+		why = ErrUnknownOutcome
+	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout:
 		why = ErrUnreachable
 	}
 	return fmt.Errorf("%w: %s: %s", why, resp.Status, p.Detail)

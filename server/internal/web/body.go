@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	errTooLarge = errors.New("the body is too large")
-	errSlow     = errors.New("the body came too slowly")
+	errTooLarge  = errors.New("the body is too large")
+	errSlow      = errors.New("the body came too slowly")
+	errUnflushed = errors.New("raised, but perhaps not on disk")
 )
 
 // body reads a request's body within the limit.

@@ -106,6 +106,7 @@ var statuses = []struct {
 	err    error
 	status int
 }{
+	{errUnflushed, http.StatusGatewayTimeout}, // no status that says that nothing was done
 	{errBad, http.StatusBadRequest},
 	{errTooLarge, http.StatusRequestEntityTooLarge},
 	{errSlow, http.StatusRequestTimeout},

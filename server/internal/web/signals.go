@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -121,7 +122,7 @@ func (h *signalRoutes) post(w http.ResponseWriter, r *http.Request) error {
 	}
 	if flush == "true" {
 		if err := h.window.Flush(r.Context()); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errUnflushed, err)
 		}
 		out.Durability = "flush"
 	}

@@ -81,6 +81,22 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// TestSignalsUnflushed: who waits for the disk and does not see it happen is told that the signal is raised all the same.
+func TestSignalsUnflushed(t *testing.T) {
+	s := site(t, options())
+	st := openIn(t, s, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/signals?flush=true", strings.NewReader(`{"name":"a"}`)))
+	if w.Code != http.StatusGatewayTimeout || !strings.Contains(w.Body.String(), "raised, but perhaps not on disk") {
+		t.Errorf("%d: %s", w.Code, w.Body)
+	}
+	if n := st.Signals.Stats().Visible; n != 1 {
+		t.Errorf("%d signals", n)
+	}
+}
+
 // follow opens a tail and returns a function that reads the next frame: its id and its data, or its event.
 func follow(t *testing.T, base, query, last string) func() string {
 	t.Helper()
