@@ -152,8 +152,14 @@ func TestRaiseTellsWhatMayBeDone(t *testing.T) {
 		url         string
 		raise, look int // exit codes
 	}{
-		{broken.URL + "/gone", 10, 7}, {broken.URL + "/garbled", 10, 7}, {broken.URL + "/500", 10, 1}, {broken.URL + "/502", 10, 7},
-		{broken.URL + "/504", 10, 7}, {broken.URL + "/503", 7, 7}, {broken.URL + "/404", 1, 1}, {closed.URL, 7, 7},
+		{broken.URL + "/gone", 10, 7},
+		{broken.URL + "/garbled", 10, 7},
+		{broken.URL + "/500", 10, 1},
+		{broken.URL + "/502", 10, 7},
+		{broken.URL + "/504", 10, 7},
+		{broken.URL + "/503", 7, 7},
+		{broken.URL + "/404", 1, 1},
+		{closed.URL, 7, 7},
 	} {
 		if code, _, text := once(t, "raise", "a", "--url", x.url); code != x.raise {
 			t.Errorf("raise, %s: exit code %d, want %d: %s", x.url, code, x.raise, text)

@@ -26,11 +26,12 @@ type State struct {
 	Metrics *snapshot.Saver[Metric]
 	Signals *window.Window
 	Loaded  window.LoadReport // signals that came back
+	Runs    *Runs
 
 	o       Options
 	blobs   sinks.BlobStore
 	stored  sinks.SignalStore
-	owner   sinks.BlobStore // has the lease of the data directory and nothing else
+	owner   sinks.BlobStore // has the lease of the data directory, and its runs
 	leases  []*sinks.Lease
 	closing sync.Once
 	closed  error
@@ -164,5 +165,6 @@ func (s *State) openSignals(ctx context.Context) (err error) {
 	if s.Loaded, err = s.Signals.Load(ctx, window.LoadOptions{}); err != nil {
 		return wrap("open", "signals", err)
 	}
-	return nil
+	s.Runs, err = beginRun(ctx, s.owner, s.Signals.Stats().LastSequence)
+	return wrap("open", "runs", err)
 }

@@ -43,7 +43,7 @@ func (s *Site) routes(o *opened) (*http.ServeMux, error) {
 	}
 	m.Handle("GET /{$}", board)
 	m.Handle("GET /static/", board)
-	signals := newSignalRoutes(o.state.Signals, s.o)
+	signals := signalRoutes{o.state.Signals, s.o, o.state.Runs}
 	metrics := metricRoutes{o.state.Metrics.Store(), s.o}
 	admin := adminRoutes{o.state}
 	table := map[string]map[string]handler{

@@ -1,30 +1,22 @@
 package web
 
 import (
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
 
+	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/window"
 )
 
 // signalRoutes are those of the signal window.
 type signalRoutes struct {
-	window   *window.Window
-	o        Options
-	run      string // of the server: begins ids, because a sequence that a crash has lost is given again
-	restored uint64 // the newest sequence of earlier runs
-}
-
-func newSignalRoutes(w *window.Window, o Options) *signalRoutes {
-	run := make([]byte, 8)
-	_, _ = rand.Read(run) // it never fails
-	return &signalRoutes{window: w, o: o, run: hex.EncodeToString(run), restored: w.Stats().LastSequence}
+	window *window.Window
+	o      Options
+	runs   *state.Runs // the current one begins ids
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -209,11 +210,11 @@ func TestSignalTailTellsWhatIsGone(t *testing.T) {
 	}
 }
 
-// TestSignalTailBehindACrash: sequences that a crash has lost are given again, and a reader who had them is told although the
-// new ones have passed them, and gets the new ones.
-func TestSignalTailBehindACrash(t *testing.T) {
-	saved, crashed := t.TempDir(), t.TempDir()
-	raise := func(st *state.State, name string, n int) {
+// TestSignalTailBehindCrashes: sequences that a crash has lost are given again, and a reader who had them is told although the
+// new ones have passed them, and gets the new ones; also when it comes back after the next crash.
+func TestSignalTailBehindCrashes(t *testing.T) {
+	var st *state.State
+	raise := func(name string, n int) {
 		t.Helper()
 		for range n {
 			if _, err := st.Signals.Raise(name, ""); err != nil {
@@ -221,35 +222,64 @@ func TestSignalTailBehindACrash(t *testing.T) {
 			}
 		}
 	}
-	s := site(t, options())
-	st := openIn(t, s, saved)
-	raise(st, "durable", 5)
-	if err := st.Signals.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(crashed, os.DirFS(saved)); err != nil { // what a crash from now on leaves
-		t.Fatal(err)
-	}
-	raise(st, "lost", 10)
-	lines := strings.Split(caughtUp(t, s, "0"), "\n")
-	last := ""
-	for _, line := range lines {
-		if id, ok := strings.CutPrefix(line, "id: "); ok {
-			last = id
+	crash := func(dir string) (left string) {
+		t.Helper()
+		if err := st.Signals.Flush(t.Context()); err != nil {
+			t.Fatal(err)
 		}
+		left = t.TempDir()
+		if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		return left
 	}
-	if !strings.HasSuffix(last, ":15") {
-		t.Fatalf("the last id is %q", last)
+	first := site(t, options())
+	dir := t.TempDir()
+	st = openIn(t, first, dir)
+	raise("durable", 5)
+	dir = crash(dir)
+	raise("lost", 10)
+	run1 := newestRun(t, first, 15)
+
+	second := site(t, options())
+	st = openIn(t, second, dir)
+	raise("again", 20)
+	run2 := newestRun(t, second, 25)
+	tells(t, second, run1+":15", `{"from":6,"to":15,"lost":true}`, "again", 20)
+	tells(t, second, run1+":5", "", "again", 20)
+	dir = crash(dir)
+	raise("lost", 1)
+
+	third := site(t, options())
+	st = openIn(t, third, dir)
+	raise("newest", 3)
+	tells(t, third, run1+":15", `{"from":6,"to":15,"lost":true}`, "again", 20)
+	tells(t, third, run1+":5", "", "again", 20)
+	tells(t, third, run2+":26", `{"from":26,"to":26,"lost":true}`, "newest", 3)
+	tells(t, third, run2+":25", "", "newest", 3)
+	tells(t, third, newestRun(t, third, 28)+":28", "", "newest", 0)
+	tells(t, third, "0123456789abcdef:7", `{"from":1,"to":7,"lost":true}`, "durable", 5) // nobody knows what its reader has
+}
+
+// newestRun returns the run of the newest signal, which must have a certain sequence.
+func newestRun(t *testing.T, s *web.Site, sequence int) string {
+	t.Helper()
+	body := caughtUp(t, s, "0")
+	_, id, _ := strings.Cut(body[strings.LastIndex(body, "\nid: "):], "id: ")
+	id, _, _ = strings.Cut(id, "\n")
+	run, rest, _ := strings.Cut(id, ":")
+	if rest != strconv.Itoa(sequence) {
+		t.Fatalf("the last id is %q, want sequence %d", id, sequence)
 	}
-	again := site(t, options())
-	st = openIn(t, again, crashed)
-	raise(st, "new", 20)
-	body := caughtUp(t, again, last)
-	if !strings.Contains(body, `data: {"from":6,"to":15,"lost":true}`) || strings.Count(body, `"name":"new"`) != 20 {
-		t.Errorf("behind %s: %s", last, body)
-	}
-	if body := caughtUp(t, again, strings.TrimSuffix(last, "15")+"5"); strings.Contains(body, "gap") || strings.Count(body, "id: ") != 20 {
-		t.Errorf("behind what is durable: %s", body)
+	return run
+}
+
+// tells follows behind an id and wants one gap, or none, and all signals of a name.
+func tells(t *testing.T, s *web.Site, last, gap, name string, n int) {
+	t.Helper()
+	body := caughtUp(t, s, last)
+	if !strings.Contains(body, gap) || (gap == "") == strings.Contains(body, "event: gap") || strings.Count(body, `"name":"`+name+`"`) != n {
+		t.Errorf("behind %s, which wants %q and %d of %s:\n%s", last, gap, n, name, body)
 	}
 }
 

@@ -50,7 +50,7 @@ func (h *signalRoutes) tail(
 	if err != nil {
 		return err
 	}
-	f := newFrames(w, h.run)
+	f := newFrames(w, h.runs.Current())
 	for i := range missed {
 		if f.note("gap", missed[i]) != nil {
 			return nil
@@ -94,12 +94,11 @@ func lastEventID(r *http.Request) (run string, last uint64, ok bool, err error) 
 	return run, last, true, nil
 }
 
-// missed returns where a reader goes on that has everything up to a sequence of a run, and what it cannot get any more. Of runs
-// before the last one nothing is known but that they were others, so a crash further back goes untold.
+// missed returns where a reader goes on that has everything up to a sequence of a run, and what it cannot get any more.
 func (h *signalRoutes) missed(run string, last uint64) (from uint64, gaps []gap) {
 	common := h.window.Stats().LastSequence // up to here the reader's signals are those that are there
-	if run != "" && run != h.run {
-		common = h.restored
+	if run != "" {
+		common = min(common, h.runs.Common(run))
 	}
 	if last > common {
 		last, gaps = common, append(gaps, gap{From: common + 1, To: last, Lost: true})
