@@ -54,6 +54,9 @@ func newWork(a *Append) (*work, error) {
 		if w.texts[i], err = textOfEvent(&p, e); err != nil {
 			return nil, &placeError{Index: i, Field: "data", Err: err}
 		}
+		if err = checkSize(w.texts[i].data, w.texts[i].meta); err != nil { // an escape may have become longer
+			return nil, &placeError{Index: i, Field: "data", Err: err}
+		}
 		if e.ID == "" || a.Key != "" {
 			continue
 		}

@@ -51,3 +51,31 @@ func TestBytesAreExact(t *testing.T) {
 		t.Error(err, sum(), room)
 	}
 }
+
+// TestSizeAsStored: what is accepted can be read from a snapshot, also where an escape is longer in storage than it was given.
+func TestSizeAsStored(t *testing.T) {
+	l, store := logOver(t, streams.Options{})
+	add := func(escapes int) error {
+		data := `"` + strings.Repeat("x", (streams.MaxDataBytes-2)%6) + strings.Repeat(`\n`, escapes) + `"`
+		_, err := l.Append(t.Context(), streams.Append{Stream: "a", Events: []streams.Event{{Data: []byte(data)}}})
+		return err
+	}
+	most := (streams.MaxDataBytes - 2) / len(`\u000a`)
+	if err := add(most); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(most + 1); !errors.Is(err, streams.ErrTooLarge) {
+		t.Errorf("error %v", err)
+	}
+	cut := store.Cut()
+	defer cut.Close()
+	for _, r := range cut.All() {
+		saved, err := streams.Codec{}.Append(nil, []streams.Record{*r})
+		if err == nil {
+			_, err = streams.Codec{}.Decode(nil, saved, 1)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

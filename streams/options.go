@@ -16,7 +16,7 @@ const (
 	MaxNameBytes  = 512     // of a stream's name
 	MaxKeyBytes   = 256     // of an id or key
 	MaxTypeBytes  = 256     // of a type
-	MaxDataBytes  = 1 << 20 // of data and meta together
+	MaxDataBytes  = 1 << 20 // of data and meta together, as given and as stored: \n in a string is stored as \u000a
 	MaxAppend     = 1000    // events in one Append
 	MaxPage       = 10_000  // events of a page
 	DefaultPage   = 1000
@@ -167,8 +167,9 @@ func (e *Event) check() (field string, err error) {
 		return "id", fmt.Errorf("%w: an id of %d bytes; at most %d", ErrInvalid, len(e.ID), MaxKeyBytes)
 	case len(e.Type) > MaxTypeBytes:
 		return "type", fmt.Errorf("%w: a type of %d bytes; at most %d", ErrInvalid, len(e.Type), MaxTypeBytes)
-	case len(e.Data)+len(e.Meta) > MaxDataBytes:
-		return "data", fmt.Errorf("%w: data and meta of %d bytes; at most %d", ErrTooLarge, len(e.Data)+len(e.Meta), MaxDataBytes)
+	}
+	if err := checkSize(e.Data, e.Meta); err != nil {
+		return "data", err
 	}
 	if !e.Time.IsZero() {
 		if year := e.Time.UTC().Year(); year < 1 || year > 9999 {
@@ -179,4 +180,11 @@ func (e *Event) check() (field string, err error) {
 		return "id", err
 	}
 	return "type", checkText("type", e.Type)
+}
+
+func checkSize(data, meta []byte) error {
+	if n := len(data) + len(meta); n > MaxDataBytes {
+		return fmt.Errorf("%w: data and meta of %d bytes; at most %d", ErrTooLarge, n, MaxDataBytes)
+	}
+	return nil
 }
