@@ -284,6 +284,7 @@ func FuzzGlob(f *testing.F) {
 	f.Add("a*b?c,x/*", "aäbxc")
 	f.Add("*,,?", "")
 	f.Add("**a**a**", "aaaa")
+	f.Add(" ", "a")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		p, err := compile(text)
 		if err != nil || !utf8.ValidString(name) || len(text) > 100 || len(name) > 200 {
@@ -296,6 +297,9 @@ func FuzzGlob(f *testing.F) {
 		}
 		if got := p.match(name); got != want {
 			t.Fatalf("%q covers %q: %v, want %v", text, name, got, want)
+		}
+		if CheckName(text) == nil && (!p.match(text) || text != name && p.match(name)) {
+			t.Fatalf("%q is a name and covers %q, or not itself", text, name)
 		}
 	})
 }

@@ -9,7 +9,8 @@ import (
 // A pattern is a list of globs; none covers every name.
 type pattern []string
 
-// compile reads a pattern: '*' stands for any text, '?' for one character, ',' divides alternatives.
+// compile reads a pattern: '*' stands for any text, '?' for one character, ',' divides alternatives. White space around
+// alternatives is passed over; in a pattern without a comma it belongs to the name.
 func compile(text string) (pattern, error) {
 	const most = 8 << 10
 	if len(text) > most {
@@ -17,6 +18,9 @@ func compile(text string) (pattern, error) {
 	}
 	if err := checkText("pattern", text); err != nil {
 		return nil, err
+	}
+	if text != "" && !strings.Contains(text, ",") {
+		return pattern{text}, nil
 	}
 	var p pattern
 	for part := range strings.SplitSeq(text, ",") {
