@@ -24,28 +24,35 @@ func deleteStream(t *testing.T, l streams.Log, stream string) {
 	}
 }
 
-// TestSnapshotBeforeItBeganAgain: a snapshot that was begun before a stream began again, and whose section was written
-// after, holds the version of its deletion.
-func TestSnapshotBeforeItBeganAgain(t *testing.T) {
-	l := openLocal(t, streams.Options{})
-	for range 3 {
-		appendOne(t, l, "a")
-	}
-	deleteStream(t, l, "a")
-	appendOne(t, l, "a")
-	section, err := l.SaveSection(func(int) (first, next uint64) { return 0, 0 }) // it has no partition of a stream
-	if err != nil {
-		t.Fatal(err)
-	}
-	back := openLocal(t, streams.Options{})
-	if err := back.LoadSection(section); err != nil {
-		t.Fatal(err)
-	}
-	if i, err := back.Info(t.Context(), "a"); err != nil || i.Version != 3 || i.Exists {
-		t.Errorf("info %+v, %v; want version 3, deleted", i, err)
-	}
-	if r := appendOne(t, back, "a"); r.First != 4 {
-		t.Errorf("it begins again at version %d", r.First)
+// TestSnapshotBeforeItBegan: a snapshot that was begun before a stream began, or began again, and whose section was written
+// after, holds the version of its deletion and the limits that it was given beforehand, also if it has the partition, empty.
+func TestSnapshotBeforeItBegan(t *testing.T) {
+	for _, version := range []uint64{0, 3} {
+		for _, next := range []uint64{0, version} {
+			l := openLocal(t, streams.Options{})
+			for range version {
+				appendOne(t, l, "a")
+			}
+			deleteStream(t, l, "a")
+			if err := l.SetLimits(t.Context(), "a", streams.Limits{Events: 7}); err != nil {
+				t.Fatal(err)
+			}
+			appendOne(t, l, "a")
+			section, err := l.SaveSection(func(int) (uint64, uint64) { return next, next })
+			if err != nil {
+				t.Fatal(err)
+			}
+			back := openLocal(t, streams.Options{})
+			if err := back.LoadSection(section); err != nil {
+				t.Fatal(err)
+			}
+			if i, err := back.Info(t.Context(), "a"); err != nil || i.Version != version || i.Exists || i.Limits.Events != 7 {
+				t.Errorf("info %+v, %v; want version %d, deleted, 7 events at most", i, err, version)
+			}
+			if r := appendOne(t, back, "a"); r.First != version+1 {
+				t.Errorf("it begins again at version %d", r.First)
+			}
+		}
 	}
 }
 

@@ -34,14 +34,19 @@ func (l *Local) SaveSection(saved func(partition int) (first, next uint64)) ([]b
 	slices.SortFunc(all, func(a, b *stream) int { return a.partition - b.partition })
 	var body []byte
 	n := uint64(0)
-	over := maps.Clone(l.ended)
+	over, limits := maps.Clone(l.ended), maps.Clone(l.limits)
 	for _, s := range all {
 		s.mu.Lock()
-		if _, next := saved(s.partition); next != 0 {
+		if _, next := saved(s.partition); next > s.base {
 			body = s.save(body, next)
 			n++
-		} else if s.base > 0 { // it began again behind the snapshot
-			over[s.name] = ended{s.base, l.deleted}
+		} else { // it began behind the snapshot, which perhaps has its partition, empty
+			if s.base > 0 {
+				over[s.name] = ended{s.base, l.deleted}
+			}
+			if s.limits != (Limits{}) {
+				limits[s.name] = s.limits
+			}
 		}
 		s.mu.Unlock()
 	}
@@ -52,9 +57,9 @@ func (l *Local) SaveSection(saved func(partition int) (first, next uint64)) ([]b
 		b = binary.AppendUvarint(b, over[name].version)
 		b = binary.AppendUvarint(b, over[name].order)
 	}
-	b = binary.AppendUvarint(b, uint64(len(l.limits)))
-	for _, name := range slices.Sorted(maps.Keys(l.limits)) {
-		b = appendLimits(appendText(b, name), l.limits[name])
+	b = binary.AppendUvarint(b, uint64(len(limits)))
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		b = appendLimits(appendText(b, name), limits[name])
 	}
 	b = binary.AppendUvarint(b, uint64(len(l.ancestors)))
 	for i := range l.ancestors {
