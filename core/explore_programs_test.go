@@ -197,7 +197,8 @@ func closingOwned(t *testing.T) ([]func(), func() error) {
 		func() error { return l.account(uint64(len(l.returned))) }
 }
 
-// Whoever appends after stop returned is refused, even while the owner is giving the partition back.
+// Whoever appends after stop returned is refused, even while the owner is giving the partition back and an append that
+// began earlier has gone on behind it.
 func leaving(t *testing.T) ([]func(), func() error) {
 	l := newLab(t, 1, 2, nil)
 	w, err := l.p.produce(nil)
@@ -213,8 +214,13 @@ func leaving(t *testing.T) ([]func(), func() error) {
 					explore.Fail("append after closing: %v", err)
 				}
 			},
+			func() {
+				if err := l.append(300); err != nil && err != ErrClosed && err != ErrOwned {
+					explore.Fail("append: %v", err)
+				}
+			},
 		},
-		func() error { return l.account(1) }
+		func() error { return l.account(uint64(len(l.returned))) }
 }
 
 func clearing(t *testing.T) ([]func(), func() error) {

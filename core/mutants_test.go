@@ -102,6 +102,10 @@ var mutants = []struct {
 		"producer.go", "	w.leash.limit.Store(uint64(len(s.ev)))\n	if w.p.state.Load() != stateOpen {\n		w.leash.limit.Store(0)\n	}\n}",
 		"	w.leash.limit.Store(uint64(len(s.ev)))\n}",
 	}}},
+	{"closing leaves the end to an owner that has given it back", []edit{{
+		"producer.go", "kill() { p.claim(deadMark) }",
+		"kill() {\n	if p.owner.CompareAndSwap(0, 1) {\n		p.claim(deadMark)\n	}\n}",
+	}}},
 	{"a closed partition still opens segments", []edit{{
 		"roll.go",
 		"	if p.state.Load() != stateOpen {\n		return 0, p.refusal() // closing: nothing opens any more\n	}\n",

@@ -183,9 +183,6 @@ func (p *partition[E]) stop(state uint32) {
 	p.kill()
 }
 
-// kill ends the chain, if no Producer owns it; a Producer's Close does it otherwise.
-func (p *partition[E]) kill() {
-	if p.owner.CompareAndSwap(0, 1) {
-		p.claim(deadMark)
-	}
-}
+// kill ends the chain, unless a Producer owns its end: then its Close does, which gives that back before it looks at the
+// state. p.owner does not tell whose turn it is, because a Producer that is being closed still holds it.
+func (p *partition[E]) kill() { p.claim(deadMark) }

@@ -81,7 +81,7 @@ func (p *partition[E]) grow(t *segment[E], slots int) *segment[E] {
 }
 
 // claim takes the newest position away from shared writers and returns the segment that the caller now owns, empty and
-// marked. It returns nil when the partition is dead. Only the holder of p.owner may call it.
+// marked. It returns nil when the partition is dead, or, to others than the holder of p.owner, when a Producer owns its end.
 func (p *partition[E]) claim(mark uint64) *segment[E] {
 	h := p.pin()
 	defer h.release()
