@@ -42,7 +42,7 @@ type clientFollower struct {
 	c    *Client
 	s    Subscription
 	from map[string]Checkpoint // by stream, what has been yielded
-	last time.Time             // when something came
+	last time.Time             // when there was a connection
 }
 
 // now turns "from now" into checkpoints: a connection that breaks before the first event must not lose what comes meanwhile.
@@ -90,6 +90,8 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(f.c.ctx, cancel)()
+	idle := time.AfterFunc(f.c.o.IdleTimeout, cancel)
+	defer idle.Stop()
 	w := wireSubscription{Pattern: f.s.Pattern, After: map[string]string{}, EndOnGap: f.s.EndOnGap}
 	for name, p := range f.from {
 		w.After[name] = formatCheckpoint(p)
@@ -113,24 +115,22 @@ func (f *clientFollower) connect(ctx context.Context, yield func(Message, error)
 		}
 		return err
 	}
-	f.last = time.Now()
-	idle := time.AfterFunc(f.c.o.IdleTimeout, cancel)
-	defer idle.Stop()
-	return f.frames(resp.Body, func() { idle.Reset(f.c.o.IdleTimeout) }, yield)
+	defer func() { f.last = time.Now() }()
+	return f.frames(resp.Body, idle, yield)
 }
 
-// frames reads server-sent events until the connection ends.
-func (f *clientFollower) frames(r io.Reader, alive func(), yield func(Message, error) bool) error {
+// frames reads server-sent events until the connection ends. The time that the caller takes for a message is not idle.
+func (f *clientFollower) frames(r io.Reader, idle *time.Timer, yield func(Message, error) bool) error {
 	b := bufio.NewReaderSize(r, 64<<10)
 	var event, id string
 	var data []byte
 	for {
+		idle.Reset(f.c.o.IdleTimeout)
 		line, err := b.ReadBytes('\n')
+		idle.Stop()
 		if err != nil {
 			return fmt.Errorf("%w: %w", errBroken, err)
 		}
-		f.last = time.Now()
-		alive()
 		text := strings.TrimRight(string(line), "\r\n")
 		switch name, value, _ := strings.Cut(text, ":"); {
 		case text == "":
