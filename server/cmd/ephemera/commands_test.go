@@ -125,6 +125,11 @@ func TestRaiseAndSense(t *testing.T) {
 	if out := ok(t, "stats", "--json", url); !json.Valid([]byte(out)) {
 		t.Errorf("%q", out)
 	}
+	for _, args := range [][]string{{"raise", "a"}, {"sense"}, {"stats"}, {"health"}} {
+		if code, _, text := once(t, append(args, url, "--retry-timeout=1s")...); code != 2 { // they do not try again
+			t.Errorf("%q: exit code %d: %s", args, code, text)
+		}
+	}
 	for _, args := range [][]string{{"sense", ","}, {"sense", ",", "--follow"}, {"raise", ""}} {
 		if code, _, text := once(t, append(args, url)...); code != 2 || !strings.Contains(text, "the server finds it invalid: 4") {
 			t.Errorf("%q: exit code %d: %s", args, code, text)
@@ -148,6 +153,8 @@ func TestRaiseTellsWhatMayBeDone(t *testing.T) {
 	defer broken.Close()
 	closed := httptest.NewServer(nil)
 	closed.Close()
+	untrusted := httptest.NewTLSServer(broken.Config.Handler)
+	defer untrusted.Close()
 	for _, x := range []struct {
 		url         string
 		raise, look int // exit codes
@@ -160,6 +167,12 @@ func TestRaiseTellsWhatMayBeDone(t *testing.T) {
 		{broken.URL + "/503", 7, 7},
 		{broken.URL + "/404", 1, 1},
 		{closed.URL, 7, 7},
+		{untrusted.URL, 7, 7},
+		{strings.Replace(broken.URL, "http:", "https:", 1), 7, 7},
+		{strings.TrimPrefix(broken.URL, "http://"), 2, 2},
+		{"ftp" + strings.TrimPrefix(broken.URL, "http"), 2, 2},
+		{broken.URL + "/?", 2, 2},
+		{"http://", 2, 2},
 	} {
 		if code, _, text := once(t, "raise", "a", "--url", x.url); code != x.raise {
 			t.Errorf("raise, %s: exit code %d, want %d: %s", x.url, code, x.raise, text)
@@ -172,6 +185,7 @@ func TestRaiseTellsWhatMayBeDone(t *testing.T) {
 
 func TestCommandsSayWhatIsWrongWithTheServer(t *testing.T) {
 	const token = "a-token-of-some-length"
+	t.Setenv("EPHEMERA_RETRY_TIMEOUT", "10ms")
 	r := serve(t, t.TempDir(), "--token-file", write(t, "token", token))
 	url := "--url=" + r.url
 	right, wrong := "--token-file="+write(t, "right", token), "--token-file="+write(t, "wrong", token+"x")
@@ -182,7 +196,7 @@ func TestCommandsSayWhatIsWrongWithTheServer(t *testing.T) {
 		if args[0] != "tail" {
 			ok(t, append(args, url, right)...)
 		}
-		if code, _, text := once(t, append(args, "--url=http://127.0.0.1:1", "--retry-timeout=10ms", right)...); code != 7 {
+		if code, _, text := once(t, append(args, "--url=http://127.0.0.1:1", right)...); code != 7 {
 			t.Errorf("%v without a server: exit code %d: %s", args, code, text)
 		}
 	}

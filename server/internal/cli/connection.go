@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ephemera-go/ephemera/server/internal/remote"
@@ -22,11 +24,21 @@ type endpoint struct {
 // connection is how commands that need more than to see it reach a server.
 type connection struct {
 	endpoint
-	TokenFile    string        `group:"Server" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with its token. Or EPHEMERA_TOKEN."`
+	TokenFile string `group:"Server" placeholder:"FILE" env:"EPHEMERA_TOKEN_FILE" help:"File with its token. Or EPHEMERA_TOKEN."`
+}
+
+// streamConnection is how those reach it that store or show events. Only they try again.
+type streamConnection struct {
+	connection
 	RetryTimeout time.Duration `group:"Server" default:"5s" env:"EPHEMERA_RETRY_TIMEOUT" help:"How long to try when the server cannot be reached."`
 }
 
+// http makes a client, and refuses what is no URL of a server.
 func (c *endpoint) http() (*http.Client, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(c.URL, "?#") {
+		return nil, fmt.Errorf("%w: the URL of the server: http or https, a host, perhaps a path, and nothing else", errUsage)
+	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if c.CACert != "" {
 		pem, err := os.ReadFile(c.CACert)
@@ -43,7 +55,7 @@ func (c *endpoint) http() (*http.Client, error) {
 }
 
 // log returns the streams of the server.
-func (c *connection) log() (*streams.Client, error) {
+func (c *streamConnection) log() (*streams.Client, error) {
 	token, err := readToken(c.TokenFile)
 	if err != nil {
 		return nil, err

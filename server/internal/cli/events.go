@@ -15,7 +15,7 @@ import (
 )
 
 type appendCmd struct {
-	connection
+	streamConnection
 	Stream string   `arg:"" help:"Name of the stream, such as orders/eu."`
 	Data   []string `arg:"" optional:"" help:"Events, each a JSON text. Without any, lines of standard input."`
 	Type   string   `help:"Type of the events."`
@@ -124,7 +124,7 @@ func parseExpect(text string) (streams.Expect, error) {
 }
 
 type readCmd struct {
-	connection
+	streamConnection
 	Stream   string `arg:"" help:"Name of the stream."`
 	From     uint64 `placeholder:"VERSION" help:"Version to begin with (the oldest, or backward the newest)."`
 	Limit    int    `default:"1000" help:"Events at most."`
@@ -166,7 +166,7 @@ func (c *readCmd) Run(w *world) error {
 }
 
 type tailCmd struct {
-	connection
+	streamConnection
 	Pattern string `arg:"" help:"Streams: a name, or a pattern with * and ?, or several with commas."`
 	New     bool   `help:"Begin with what is appended from now on."`
 }

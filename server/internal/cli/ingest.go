@@ -10,7 +10,7 @@ import (
 )
 
 type ingestCmd struct {
-	connection
+	streamConnection
 	Stream  string `arg:"" help:"Stream to store in."`
 	File    string `arg:"" optional:"" help:"File; standard input without one."`
 	Format  string `default:"auto" enum:"auto,ndjson,csv,apache,openssh,plain" help:"ndjson, csv, apache (access and error log), openssh, plain, or auto: by the name of the file, else by its first line."`

@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 )
@@ -75,10 +75,12 @@ func (c *Client) send(ctx context.Context, method, path string, q url.Values, bo
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
-	resp, err := c.HTTP.Do(req)
-	dial := (*net.OpError)(nil)
+	connected := false // else nothing was sent: not dialled, or no TLS between the two
+	resp, err := c.HTTP.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected = true },
+	})))
 	switch {
-	case err != nil && method != http.MethodGet && !(errors.As(err, &dial) && dial.Op == "dial"):
+	case err != nil && method != http.MethodGet && connected:
 		return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
