@@ -126,10 +126,10 @@ func (f *clientFollower) frames(r io.Reader, idle *time.Timer, yield func(Messag
 	var data []byte
 	for {
 		idle.Reset(f.c.o.IdleTimeout)
-		line, err := b.ReadBytes('\n')
+		line, err := readLine(b)
 		idle.Stop()
 		if err != nil {
-			return fmt.Errorf("%w: %w", errBroken, err)
+			return err
 		}
 		text := strings.TrimRight(string(line), "\r\n")
 		switch name, value, _ := strings.Cut(text, ":"); {
@@ -146,9 +146,30 @@ func (f *clientFollower) frames(r io.Reader, idle *time.Timer, yield func(Messag
 			event = strings.TrimPrefix(value, " ")
 		case name == "data":
 			data = append(data, strings.TrimPrefix(value, " ")...)
-			if len(data) > 4*MaxDataBytes {
-				return fmt.Errorf("%w: a frame that is too large", ErrUnavailable)
+			if len(data) > maxFrame {
+				return errFrame
 			}
+		}
+	}
+}
+
+// maxFrame is more than any frame takes that a server of ours sends.
+const maxFrame = 4 * MaxDataBytes
+
+var errFrame = fmt.Errorf("%w: a frame that is too large", ErrUnavailable)
+
+// readLine reads to the end of a line.
+func readLine(b *bufio.Reader) (line []byte, err error) {
+	for {
+		part, err := b.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxFrame:
+			return nil, errFrame
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("%w: %w", errBroken, err)
 		}
 	}
 }

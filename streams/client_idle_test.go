@@ -121,3 +121,37 @@ func TestSubscriptionGoesOn(t *testing.T) {
 		})
 	}
 }
+
+// TestEndlessFrame: what a client takes of a frame is bounded, whether it has lines or not.
+func TestEndlessFrame(t *testing.T) {
+	for _, line := range []string{"data: " + strings.Repeat("x", 1000) + "\n", "data: x", "id: x", ": x"} {
+		sent := &repeated{text: line}
+		l, err := streams.NewClient("http://server", streams.ClientOptions{RetryTimeout: time.Second, HTTP: &http.Client{Transport: &connections{
+			func(*http.Request) io.Reader { return sent },
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err = range l.Subscribe(t.Context(), streams.Subscription{Pattern: "a"}) {
+		}
+		if most := 5 * streams.MaxDataBytes; !errors.Is(err, streams.ErrUnavailable) || sent.n > most {
+			t.Errorf("%.10q: %v after %d bytes, want at most %d", line, err, sent.n, most)
+		}
+		_ = l.Close()
+	}
+}
+
+// repeated is a text again and again, up to a size that no test should come to.
+type repeated struct {
+	text string
+	n    int
+}
+
+func (r *repeated) Read(b []byte) (int, error) {
+	if r.n > 64*streams.MaxDataBytes {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n := copy(b, r.text[r.n%len(r.text):])
+	r.n += n
+	return n, nil
+}
