@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -52,7 +53,8 @@ func parseBody(h http.Header, body []byte) (parsed, error) {
 			return parsed{}, fmt.Errorf("%w: %q", errMediaType, t)
 		}
 	}
-	p := newParser(body)
+	p := borrowParser(body)
+	defer p.giveBack()
 	switch {
 	case kind == typeCloud:
 		p.read = (*parser).cloudEvent
@@ -84,9 +86,34 @@ type parser struct {
 }
 
 func newParser(body []byte) *parser {
-	p := &parser{read: (*parser).plainEvent, buf: make([]byte, 0, len(body))}
-	p.src, p.members, p.object = body, make([]member, 0, fewMembers), make(object, 0, 2*fewMembers)
+	p := &parser{}
+	p.members, p.object = make([]member, 0, fewMembers), make(object, 0, 2*fewMembers)
+	p.begin(body)
 	return p
+}
+
+func (p *parser) begin(body []byte) {
+	p.read, p.src, p.buf = (*parser).plainEvent, body, make([]byte, 0, len(body))
+}
+
+// parsers keeps those that requests have used: they are a quarter of what an append of one event leaves behind.
+var parsers = sync.Pool{New: func() any { return newParser(nil) }}
+
+func borrowParser(body []byte) *parser {
+	p := parsers.Get().(*parser) //nolint:forcetypeassert // New and giveBack put nothing else there
+	p.begin(body)
+	return p
+}
+
+// giveBack forgets what was read, which belongs to the events, and keeps the room beside it, unless one body needed much of it.
+func (p *parser) giveBack() {
+	const most = 16 * fewMembers
+	if cap(p.members) > most || cap(p.object) > 2*most || cap(p.scratch) > 4<<10 {
+		return
+	}
+	clear(p.object[:cap(p.object)])
+	*p = parser{canonicalizer: canonicalizer{members: p.members[:0], scratch: p.scratch[:0]}, object: p.object[:0]}
+	parsers.Put(p)
 }
 
 func (p *parser) result(err error) (parsed, error) { return p.parsed, err }
