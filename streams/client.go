@@ -48,7 +48,7 @@ type ClientOptions struct {
 type Client struct {
 	base   string
 	o      ClientOptions
-	http   *http.Client
+	http   http.Client
 	closed atomic.Bool
 	ctx    context.Context // ends with Close
 	end    context.CancelFunc
@@ -73,14 +73,33 @@ func NewClient(base string, o ClientOptions) (*Client, error) {
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = DefaultIdleTimeout
 	}
-	c := &Client{base: strings.TrimSuffix(base, "/"), o: o, http: o.HTTP}
-	if c.http == nil {
+	c := &Client{base: strings.TrimSuffix(base, "/"), o: o}
+	if o.HTTP != nil {
+		c.http = *o.HTTP
+	} else {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = 64
-		c.http = &http.Client{Transport: t}
+		c.http.Transport = t
 	}
+	c.http.CheckRedirect = sameMethod(c.http.CheckRedirect)
 	c.ctx, c.end = context.WithCancel(context.Background())
 	return c, nil
+}
+
+// sameMethod follows no redirect that makes a GET of another method: what was asked for would not be done, and look as if it was.
+func sameMethod(then func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	const most = 10 // as net/http
+	return func(r *http.Request, via []*http.Request) error {
+		switch {
+		case r.Method != via[0].Method:
+			return http.ErrUseLastResponse
+		case then != nil:
+			return then(r, via)
+		case len(via) >= most:
+			return fmt.Errorf("%w: %d redirects", ErrUnavailable, most)
+		}
+		return nil
+	}
 }
 
 // Close ends subscriptions and refuses what follows.

@@ -181,19 +181,34 @@ func (c *Client) call(ctx context.Context, r request, out any) (http.Header, err
 	if a.status/100 != 2 {
 		err = decodeProblem(a.status, a.body)
 		open := a.open && (r.lasting == nil || !r.lasting(err))
-		if r.effect != harmless && (open || a.status >= http.StatusInternalServerError) {
+		if r.effect != harmless && (open || a.status >= http.StatusInternalServerError || a.status == http.StatusSeeOther) {
 			err = unknownOutcome(ctx, "", err)
 		}
 		return nil, err
 	}
-	if out != nil {
-		if err := json.Unmarshal(a.body, out); err != nil {
-			err = fmt.Errorf("a reply that is not ephemera's: %w", err)
-			if r.effect != harmless {
-				return nil, unknownOutcome(ctx, "", err)
-			}
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if err := a.decode(out); err != nil {
+		err = fmt.Errorf("a reply that is not ephemera's: %w", err)
+		if r.effect != harmless {
+			return nil, unknownOutcome(ctx, "", err)
 		}
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return a.header, nil
+}
+
+// decode reads the body of a success; nil: there is none.
+func (a *answer) decode(out any) error {
+	if out == nil {
+		if a.status != http.StatusNoContent {
+			return fmt.Errorf("%d %s", a.status, http.StatusText(a.status))
+		}
+		return nil
+	}
+	if err := json.Unmarshal(a.body, out); err != nil {
+		return err
+	}
+	if w, ok := out.(interface{ ours() bool }); ok && !w.ours() { // any JSON object can be read as any other
+		return fmt.Errorf("%.200q", a.body)
+	}
+	return nil
 }

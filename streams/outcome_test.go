@@ -24,6 +24,13 @@ func problemReply(status int, members string) func(http.ResponseWriter) {
 	}
 }
 
+func moved(status int) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+	}
+}
+
 func lost(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
 func conflictAt(version int) func(http.ResponseWriter) {
@@ -41,6 +48,10 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 	remove := func(t *testing.T, l streams.Log) error { return l.Delete(t.Context(), "a") }
+	info := func(t *testing.T, l streams.Log) error {
+		_, err := l.Info(t.Context(), "a")
+		return err
+	}
 	setLimits := func(t *testing.T, l streams.Log) error { return l.SetLimits(t.Context(), "a", streams.Limits{}) }
 	type replies []func(http.ResponseWriter)
 	unknown, full := streams.ErrUnknownOutcome, problemReply(429, `"code":"full"`)
@@ -70,6 +81,14 @@ func TestOutcomes(t *testing.T) {
 		{"deletion not ready", remove, replies{problemReply(503, `"code":"closed"`), func(w http.ResponseWriter) { w.WriteHeader(204) }}, nil, unknown, 2},
 		{"deletion refused by something between", remove, replies{problemReply(504, `"code":"denied"`)}, []error{unknown}, streams.ErrDenied, 1},
 		{"limits lost", setLimits, replies{lost}, []error{unknown}, nil, 1},
+		{"moved", add(streams.ExpectAny), replies{moved(301)}, []error{streams.ErrInvalid}, unknown, 1},
+		{"moved, all of it", add(streams.ExpectAny), replies{moved(307), conflictAt(3)}, []error{streams.ErrConflict}, unknown, 2},
+		{"result elsewhere", add(streams.ExpectAny), replies{moved(303)}, []error{unknown}, nil, 1},
+		{"deletion moved", remove, replies{moved(302), func(w http.ResponseWriter) { w.WriteHeader(204) }}, []error{streams.ErrInvalid}, unknown, 1},
+		{"no result", add(streams.ExpectAny), replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"status":"ok"}`)) }}, []error{unknown}, nil, 1},
+		{"no reply of ours to a deletion", remove, replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{}`)) }}, []error{unknown}, nil, 1},
+		{"no reply of ours to limits", setLimits, replies{func(http.ResponseWriter) {}}, []error{unknown}, nil, 1},
+		{"no reply of ours to a question", info, replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"status":"ok"}`)) }}, []error{streams.ErrUnavailable}, unknown, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

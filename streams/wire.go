@@ -113,6 +113,10 @@ type wireResult struct {
 	Durability   string     `json:"durability"`
 }
 
+func (w *wireResult) ours() bool {
+	return w.Stream != "" && w.FirstVersion > 0 && w.FirstVersion <= w.LastVersion && !w.Epoch.IsZero()
+}
+
 func appendResult(b []byte, r *Result, epoch, durability string) []byte {
 	b = appendQuoted(append(b, `{"stream":`...), r.Stream)
 	b = strconv.AppendUint(append(b, `,"firstVersion":`...), r.First, 10)
@@ -154,6 +158,8 @@ type wireInfo struct {
 
 	KeysForgotten uint64 `json:"keysForgotten"`
 }
+
+func (w *wireInfo) ours() bool { return w.Stream != "" && !w.Epoch.IsZero() }
 
 type wireLimits struct {
 	Events int    `json:"events"`

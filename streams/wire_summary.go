@@ -29,6 +29,8 @@ type wireSummary struct {
 	Percentiles map[string]float64 `json:"percentiles,omitempty"`
 }
 
+func (w *wireSummary) ours() bool { return w.Stream != "" && !w.Epoch.IsZero() }
+
 type wireGroup struct {
 	Count   uint64      `json:"count"` // events
 	Sum     wireNumber  `json:"sum"`
