@@ -55,7 +55,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 			return a, err
 		case err == nil:
 			err = decodeProblem(a.status, a.body)
-			reached = a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout || errors.Is(err, ErrUnknownOutcome)
+			reached = a.fromBetween() || errors.Is(err, ErrUnknownOutcome)
 		}
 		unknown = unknown || reached
 		if unknown && r.effect == single {
@@ -99,6 +99,19 @@ func transient(status int) bool {
 	switch status {
 	case http.StatusConflict, http.StatusRequestTimeout, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
+	}
+	return false
+}
+
+// fromBetween reports that a reply is of something between client and server, which may have passed the request on: Envoy says 503
+// also when it has lost the connection behind it. Those of a server of ours are a problem, or have no body.
+func (a *answer) fromBetween() bool {
+	var p problem
+	switch a.status {
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return true
+	case http.StatusServiceUnavailable:
+		return len(a.body) > 0 && (json.Unmarshal(a.body, &p) != nil || p.Status != a.status && p.Code == "")
 	}
 	return false
 }

@@ -31,6 +31,12 @@ func moved(status int) func(http.ResponseWriter) {
 	}
 }
 
+// behindEnvoy is what Envoy says when the connection to the server broke, whether the request was sent on it or not.
+func behindEnvoy(w http.ResponseWriter) {
+	w.WriteHeader(503)
+	_, _ = w.Write([]byte("upstream connect error or disconnect/reset before headers. reset reason: connection termination"))
+}
+
 func lost(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
 func conflictAt(version int) func(http.ResponseWriter) {
@@ -80,6 +86,9 @@ func TestOutcomes(t *testing.T) {
 		{"deletion lost", remove, replies{lost}, []error{unknown}, nil, 1},
 		{"deletion not ready", remove, replies{problemReply(503, `"code":"closed"`), func(w http.ResponseWriter) { w.WriteHeader(204) }}, nil, unknown, 2},
 		{"deletion refused by something between", remove, replies{problemReply(504, `"code":"denied"`)}, []error{unknown}, streams.ErrDenied, 1},
+		{"nobody knows whether it was passed on", add(streams.ExpectAny), replies{behindEnvoy}, []error{unknown}, streams.ErrUnavailable, 0},
+		{"deletion that perhaps was passed on", remove, replies{behindEnvoy, func(w http.ResponseWriter) { w.WriteHeader(204) }}, []error{unknown}, nil, 1},
+		{"deletion without a connection", remove, replies{func(w http.ResponseWriter) { w.WriteHeader(503) }, func(w http.ResponseWriter) { w.WriteHeader(204) }}, nil, unknown, 2},
 		{"limits lost", setLimits, replies{lost}, []error{unknown}, nil, 1},
 		{"moved", add(streams.ExpectAny), replies{moved(301)}, []error{streams.ErrInvalid}, unknown, 1},
 		{"moved, all of it", add(streams.ExpectAny), replies{moved(307), conflictAt(3)}, []error{streams.ErrConflict}, unknown, 2},
