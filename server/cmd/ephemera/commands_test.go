@@ -7,11 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/ephemera-go/ephemera/server/internal/remote"
 )
 
 // ok runs a command that must succeed.
@@ -223,7 +226,7 @@ func TestSnapshotCommands(t *testing.T) {
 	if out := ok(t, "snapshot", "show", "streams", "2", data); json.Unmarshal([]byte(out), &m) != nil || m.Ordinal != 2 || len(m.Sections) != 1 {
 		t.Errorf("%s", out)
 	}
-	for _, flag := range []string{"--tls-cert=x", "--restore=empty", "--listen=:1", "--token-file=x", "--max-body=1", "--snapshot-interval=1m"} {
+	for _, flag := range []string{"--tls-cert=x", "--restore=empty", "--listen=:1", "--token-file=x", "--max-body=1", "--snapshot-interval=1m", "--signals=mem://"} {
 		if code, _, _ := once(t, "snapshot", "restore", "streams", "1", data, flag); code != 2 {
 			t.Errorf("restore with %s: exit code %d", flag, code)
 		}
@@ -253,6 +256,51 @@ func TestSnapshotCommands(t *testing.T) {
 	if code, _, _ := once(t, "snapshot", "show", "streams", "99", data); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+// Who goes back to a snapshot keeps the signals, however many, and readers of them are told of no crash.
+func TestSnapshotRestoreLeavesSignals(t *testing.T) {
+	dir, signals := t.TempDir(), "file:"+t.TempDir()
+	told := func(r *running, after string) string {
+		t.Helper()
+		client := remote.Client{Base: r.url, HTTP: &http.Client{Transport: later{after}}}
+		var b strings.Builder
+		_ = client.Follow(t.Context(), "/signals", nil, func(f remote.Frame) error {
+			fmt.Fprintf(&b, "%s %s\n", f.ID, f.Event)
+			if f.Event == "caughtup" {
+				return io.EOF
+			}
+			return nil
+		})
+		return b.String()
+	}
+	r := serve(t, dir, "--signals", signals, "--signal-keep=0")
+	r.want(http.StatusCreated, nil, "POST", "/streams/a", `{"data":1}`)
+	for range 3 {
+		r.want(http.StatusCreated, nil, "POST", "/signals?flush=true", `{"name":"s"}`)
+	}
+	last := regexp.MustCompile(`\S+:3`).FindString(told(r, ""))
+	r.stop()
+	ok(t, "snapshot", "restore", "streams", "1", "--data", dir) // as if they were in the data directory
+	t.Setenv("EPHEMERA_SIGNALS", signals)
+	t.Setenv("EPHEMERA_SIGNAL_KEEP", "1")
+	ok(t, "snapshot", "restore", "streams", "1", "--data", dir)
+	r = serve(t, dir, "--signal-keep=0")
+	if got := told(r, last); got != " caughtup\n" {
+		t.Errorf("behind %s: %s", last, got)
+	}
+	if got := r.want(200, nil, "GET", "/signals", ""); strings.Count(got.body, `"name"`) != 3 {
+		t.Errorf("%s", got.body)
+	}
+}
+
+// later sends Last-Event-ID.
+type later struct{ id string }
+
+func (l later) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Last-Event-ID", l.id)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func TestCopy(t *testing.T) {

@@ -29,6 +29,7 @@ type serverFlags struct {
 	PprofListen     string `group:"Access" placeholder:"ADDR" env:"EPHEMERA_PPROF_LISTEN" help:"Loopback address to serve profiles on (none)."`
 
 	keepFlags
+	signalFlags
 	SnapshotInterval time.Duration `group:"Saving" default:"1m" env:"EPHEMERA_SNAPSHOT_INTERVAL" help:"Time between snapshots."`
 	SnapshotEvents   int           `group:"Saving" default:"100000" env:"EPHEMERA_SNAPSHOT_EVENTS" help:"Events that start one earlier."`
 
@@ -53,20 +54,24 @@ type placeFlags struct {
 	Signals   string `group:"Where" placeholder:"URL" env:"EPHEMERA_SIGNALS" help:"Where signals are kept (SQLite below DIR)."`
 }
 
-// keepFlags say how much of it there is.
+// keepFlags say how much of it there is, but for signals.
 type keepFlags struct {
-	StreamEvents   int           `group:"What is kept" default:"10000" env:"EPHEMERA_STREAM_EVENTS" help:"Events of each stream without limits of its own."`
-	StreamAge      time.Duration `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_AGE" help:"Age from which on its events are gone (0: none)."`
-	StreamBytes    config.Size   `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_BYTES" help:"Bytes of each stream (0: no limit)."`
-	MaxStreams     int           `group:"What is kept" default:"100000" env:"EPHEMERA_MAX_STREAMS" help:"Streams at once."`
-	MaxKeys        int           `group:"What is kept" default:"10000" env:"EPHEMERA_MAX_KEYS" help:"Idempotency keys remembered per stream."`
-	KeyAge         time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_KEY_AGE" help:"How long they are remembered."`
-	MetricEvents   int           `group:"What is kept" default:"100000" env:"EPHEMERA_METRIC_EVENTS" help:"Metrics events in all."`
+	StreamEvents int           `group:"What is kept" default:"10000" env:"EPHEMERA_STREAM_EVENTS" help:"Events of each stream without limits of its own."`
+	StreamAge    time.Duration `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_AGE" help:"Age from which on its events are gone (0: none)."`
+	StreamBytes  config.Size   `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_BYTES" help:"Bytes of each stream (0: no limit)."`
+	MaxStreams   int           `group:"What is kept" default:"100000" env:"EPHEMERA_MAX_STREAMS" help:"Streams at once."`
+	MaxKeys      int           `group:"What is kept" default:"10000" env:"EPHEMERA_MAX_KEYS" help:"Idempotency keys remembered per stream."`
+	KeyAge       time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_KEY_AGE" help:"How long they are remembered."`
+	MetricEvents int           `group:"What is kept" default:"100000" env:"EPHEMERA_METRIC_EVENTS" help:"Metrics events in all."`
+
+	SnapshotKeep int `group:"Saving" default:"5" env:"EPHEMERA_SNAPSHOT_KEEP" help:"Snapshots that are kept."`
+}
+
+// signalFlags say how many signals there are.
+type signalFlags struct {
 	SignalCapacity int           `group:"What is kept" default:"10000" env:"EPHEMERA_SIGNAL_CAPACITY" help:"Signals in the window."`
 	SignalAge      time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_SIGNAL_AGE" help:"Age from which on they are not shown."`
 	SignalKeep     uint64        `group:"What is kept" default:"1000000" env:"EPHEMERA_SIGNAL_KEEP" help:"Signals kept in their store, the newest; 0: all."`
-
-	SnapshotKeep int `group:"Saving" default:"5" env:"EPHEMERA_SNAPSHOT_KEEP" help:"Snapshots that are kept."`
 }
 
 // endFlags are those of the final snapshot and of the log.
@@ -136,23 +141,22 @@ func (c *serverFlags) state() state.Options {
 	if err != nil {
 		host = "unknown host"
 	}
-	o := stateOptions(&c.placeFlags, &c.keepFlags)
-	o.Restore = state.Restore(c.Restore)
+	o := stateOptions(&c.keepFlags)
+	o.Data, o.Snapshots, o.Signals, o.Restore = c.Data, c.Snapshots, c.Signals, state.Restore(c.Restore)
+	o.SignalCount, o.SignalAge, o.SignalKeep = c.SignalCapacity, c.SignalAge, c.SignalKeep
 	o.Owner = fmt.Sprintf("ephemera on %s, process %d, %s", host, os.Getpid(), c.Listen)
 	o.SnapshotInterval, o.SnapshotEvents, o.FinalTimeout = c.SnapshotInterval, c.SnapshotEvents, c.FinalTimeout
 	return o
 }
 
 // stateOptions is what all that open the state of a server say about it.
-func stateOptions(at *placeFlags, keep *keepFlags) state.Options {
+func stateOptions(keep *keepFlags) state.Options {
 	return state.Options{
-		Data: at.Data, Snapshots: at.Snapshots, Signals: at.Signals,
 		Streams: streams.Options{
 			Limits:     streams.Limits{Events: keep.StreamEvents, Age: keep.StreamAge, Bytes: int64(keep.StreamBytes)},
 			MaxStreams: keep.MaxStreams, MaxKeys: keep.MaxKeys, KeyAge: keep.KeyAge,
 		},
-		MetricEvents: keep.MetricEvents, SignalCount: keep.SignalCapacity, SignalAge: keep.SignalAge, SignalKeep: keep.SignalKeep,
-		Keep: keep.SnapshotKeep,
+		MetricEvents: keep.MetricEvents, Keep: keep.SnapshotKeep,
 	}
 }
 

@@ -208,7 +208,7 @@ func (c *snapshotShowCmd) Run(w *world) error {
 }
 
 type snapshotRestoreCmd struct {
-	placeFlags
+	place
 	keepFlags
 	endFlags
 	Name    string `arg:"" enum:"streams,metrics" help:"streams or metrics."`
@@ -217,8 +217,8 @@ type snapshotRestoreCmd struct {
 
 func (snapshotRestoreCmd) Help() string {
 	return `Makes an older snapshot the newest one: what it holds is restored and saved again under the next number. The server must not be
-running. Nothing that came later is deleted until newer snapshots push it out. Flags are those of serve that say where and what is
-kept; say them as serve is told them, because events beyond a limit are left out of the new snapshot.
+running. Nothing that came later is deleted until newer snapshots push it out. Signals stay as they are. Flags are those of serve that
+say where snapshots are and what is kept; say them as serve is told them, because events beyond a limit are left out of the new snapshot.
 
 Examples:
 
@@ -227,7 +227,8 @@ Examples:
 }
 
 func (c *snapshotRestoreCmd) Run(w *world) (err error) {
-	o := stateOptions(&c.placeFlags, &c.keepFlags)
+	o := stateOptions(&c.keepFlags)
+	o.Data, o.Snapshots, o.NoSignals = c.Data, c.Snapshots, true
 	o.Restore, o.Ordinals = state.Newest, map[string]uint64{c.Name: c.Ordinal}
 	o.Owner, o.FinalTimeout, o.Logger = "ephemera snapshot restore", c.FinalTimeout, c.logger(w.stderr)
 	if err := state.CheckData(c.Data); err != nil {

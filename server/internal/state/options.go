@@ -40,6 +40,7 @@ type Options struct {
 	SignalCount  int           // in the window
 	SignalAge    time.Duration // from which on signals are not shown
 	SignalKeep   uint64        // > 0: signals kept in their store, the newest
+	NoSignals    bool          // signals are left as they are: State.Signals and Runs are nil, and nothing but Close may follow Open
 
 	SnapshotInterval time.Duration
 	SnapshotEvents   int
@@ -61,8 +62,8 @@ func (o *Options) Validate() error {
 	add(o.Data == "", "Data: empty")
 	add(o.Restore != Newest && o.Restore != Older && o.Restore != Empty, "Restore: %q; newest, older or empty", o.Restore)
 	add(o.MetricEvents < 1, "MetricEvents: %d; at least 1", o.MetricEvents)
-	add(o.SignalCount < 1, "SignalCount: %d; at least 1", o.SignalCount)
-	add(o.SignalAge <= 0, "SignalAge: %v; more than 0", o.SignalAge)
+	add(!o.NoSignals && o.SignalCount < 1, "SignalCount: %d; at least 1", o.SignalCount)
+	add(!o.NoSignals && o.SignalAge <= 0, "SignalAge: %v; more than 0", o.SignalAge)
 	add(o.SnapshotInterval < 0, "SnapshotInterval: %v; not negative", o.SnapshotInterval)
 	add(o.SnapshotEvents < 0, "SnapshotEvents: %d; not negative", o.SnapshotEvents)
 	add(o.Keep < 1, "Keep: %d; at least 1", o.Keep)

@@ -73,7 +73,7 @@ func Claim(ctx context.Context, o Options) (*State, error) {
 
 // Restore brings back what was saved. When it fails nothing is restored, and Close gives everything back.
 func (s *State) Restore(ctx context.Context) error {
-	if err := s.openSnapshots(ctx); err != nil {
+	if err := s.openSnapshots(ctx); err != nil || s.o.NoSignals {
 		return err
 	}
 	return s.openSignals(ctx)
