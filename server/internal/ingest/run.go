@@ -217,7 +217,8 @@ func (r *run) begin(first []byte, in io.Reader) (err error) {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(append([]byte(path+"\n"), first...))
+		line := strings.TrimRight(string(first), "\r\n") // it may be the last one too, and get its end later
+		sum := sha256.Sum256([]byte(path + "\n" + line + "\n"))
 		r.report.Source = shortened(filepath.Base(path)) + "-" + hex.EncodeToString(sum[:6])
 	}
 	if format == CSV {
@@ -335,13 +336,13 @@ func size(events []streams.Event) (n int) {
 	return n
 }
 
-// store appends what waits. A log refuses more than a format does, such as a member twice; which record that is shows when each
-// is stored alone.
+// store appends what waits. A log refuses more than a format does, such as a member twice, or an event that is too large; which
+// record that is, or that they are too large only together, shows when each is stored alone.
 func (r *run) store() error {
 	if len(r.pending) == 0 {
 		return nil
 	}
-	if err := r.append(len(r.pending)); !errors.Is(err, streams.ErrInvalid) {
+	if err := r.append(len(r.pending)); !refused(err) {
 		return err
 	}
 	for len(r.pending) > 0 {
@@ -349,7 +350,7 @@ func (r *run) store() error {
 		err := r.append(1)
 		switch {
 		case err == nil:
-		case !errors.Is(err, streams.ErrInvalid):
+		case !refused(err):
 			return err
 		case r.o.SkipBad:
 			r.report.Bad++
@@ -361,6 +362,8 @@ func (r *run) store() error {
 	}
 	return nil
 }
+
+func refused(err error) bool { return errors.Is(err, streams.ErrInvalid) || errors.Is(err, streams.ErrTooLarge) }
 
 // append stores the first n of what waits.
 func (r *run) append(n int) error {
