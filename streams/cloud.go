@@ -40,8 +40,8 @@ func (m metaMembers) object() ([]byte, error) {
 	}
 	text := append(append([]byte{'{'}, m...), '}')
 	out, err := canonical(make([]byte, 0, len(text)), text)
-	if err != nil { // all of them are JSON: the same member is in meta and beside it
-		return nil, fmt.Errorf("%w: a member stands in meta and beside it", ErrInvalid)
+	if j := (*jsonError)(nil); errors.As(err, &j) { // all of them are JSON: the same member is in meta and beside it, or one is too deep
+		return nil, fmt.Errorf("%w: as members of meta: %s", ErrInvalid, j.what)
 	}
 	return out, nil
 }
