@@ -14,8 +14,8 @@ type checkedBlobs struct {
 }
 
 // CheckedBlobs returns s with everything that all drivers need: arguments are checked before the driver sees them,
-// errors are wrapped in one *Error that names driver, Put and the contents that Open returns are held to their size, and
-// the closed state is kept: s.Close is called once, when no call is in progress. Drivers return their stores through it. A
+// errors are wrapped in one *Error that names driver, what Put reads and Open returns is held to its size and ends with its
+// context, and the closed state is kept: s.Close is called once, when no call is in progress. Drivers return their stores through it. A
 // checked store is returned as it is.
 //
 // The driver may rely on valid names and on a limit of at least 0. It must consume the reader of Put until io.EOF or an
@@ -35,7 +35,7 @@ func (c *checkedBlobs) Put(ctx context.Context, name string, size int64, r io.Re
 		if size < 0 || r == nil {
 			return fmt.Errorf("%w: size %d, reader %T", ErrInvalid, size, r)
 		}
-		exact := &exactReader{r: r, size: size, remaining: size}
+		exact := &exactReader{ctx: ctx, r: r, size: size, remaining: size}
 		if size == 0 {
 			// A driver may have no reason to read at all.
 			if _, err := exact.Read(make([]byte, 1)); err != nil && !errors.Is(err, io.EOF) {

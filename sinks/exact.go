@@ -9,9 +9,10 @@ import (
 // mostEmptyReads is how often in a row a reader may deliver nothing without an error.
 const mostEmptyReads = 100
 
-// exactReader fails unless r delivers exactly the promised number of bytes. It gives the last bytes away only when it
+// exactReader ends with its context, and fails unless r delivers exactly the promised number of bytes. It gives the last bytes away only when it
 // knows that nothing follows, so that even a driver that stops reading there cannot store a wrong blob.
 type exactReader struct {
+	ctx       context.Context
 	r         io.Reader
 	size      int64
 	remaining int64
@@ -57,6 +58,9 @@ func (e *exactReader) probe() error {
 // some reads at least a byte, or returns an error.
 func (e *exactReader) some(p []byte) (int, error) {
 	for range mostEmptyReads {
+		if err := e.ctx.Err(); err != nil {
+			return 0, err
+		}
 		n, err := e.r.Read(p)
 		if n < 0 || n > len(p) {
 			return 0, fmt.Errorf("%w: reader returned a count of %d for %d bytes", ErrInvalid, n, len(p))

@@ -38,7 +38,6 @@ func (s *blobStore) Put(ctx context.Context, name string, size int64, r io.Reade
 		}
 		return err
 	}
-	r = &contextReader{ctx, r}
 	if size <= chunkBytes {
 		return s.putSmall(ctx, name, size, r)
 	}

@@ -12,19 +12,6 @@ import (
 	"github.com/ephemera-go/ephemera/sinks"
 )
 
-// contextReader ends a long Put when its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
-
 // A content fetches part after part, each by a query of its own, so that a slow reader holds no connection.
 type content struct {
 	ctx  context.Context

@@ -62,7 +62,7 @@ func (s *blobStore) Put(ctx context.Context, name string, size int64, r io.Reade
 			return err
 		}
 	}
-	content, err := receive(ctx, r, size)
+	content, err := receive(r, size)
 	if err != nil {
 		return err
 	}

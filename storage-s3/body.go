@@ -2,7 +2,6 @@ package s3store
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -53,8 +52,7 @@ func bodyOf(content []byte) *body {
 }
 
 // receive takes in what r delivers: size bytes, which the caller vouches for.
-func receive(ctx context.Context, r io.Reader, size int64) (*body, error) {
-	r = &contextReader{ctx, r}
+func receive(r io.Reader, size int64) (*body, error) {
 	if size > maxObject {
 		return nil, fmt.Errorf("%w: %w: %d bytes, at most %d", sinks.ErrInvalid, ErrTooLarge, size, int64(maxObject))
 	}
@@ -90,17 +88,4 @@ func sumText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 func copyAll(w io.Writer, r io.Reader) error {
 	_, err := io.CopyBuffer(w, r, make([]byte, copySize))
 	return err
-}
-
-// contextReader ends a long Put when its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

@@ -37,7 +37,6 @@ func (s *blobStore) Put(ctx context.Context, name string, size int64, r io.Reade
 		}
 		return err
 	}
-	r = &contextReader{ctx, r}
 	if size <= chunkBytes {
 		return s.putSmall(ctx, name, size, r)
 	}
@@ -175,19 +174,6 @@ func (s *blobStore) remove(ctx context.Context, id int64) error {
 // Close implements sinks.BlobStore.
 func (s *blobStore) Close() error {
 	return errors.Join(s.giveUp(), s.db.close())
-}
-
-// contextReader ends a long Put when its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // blobReader fetches part after part, each by a query of its own: a long read would keep the log from being emptied.

@@ -79,7 +79,7 @@ func (s *blobStore) Put(ctx context.Context, name string, _ int64, r io.Reader) 
 		return err
 	}
 	tmp := tmpDir + "/" + rand.Text()
-	if err := s.stage(ctx, tmp, r); err != nil {
+	if err := s.stage(tmp, r); err != nil {
 		return denied(errors.Join(err, removeIfThere(s.fs, tmp)))
 	}
 	err = s.write(ctx, func() error { return s.publish(tmp, path) })
@@ -110,12 +110,12 @@ func (s *blobStore) free(path string) error {
 }
 
 // stage writes a content that is durable but not visible.
-func (s *blobStore) stage(ctx context.Context, tmp string, r io.Reader) error {
+func (s *blobStore) stage(tmp string, r io.Reader) error {
 	f, err := s.fs.Create(tmp)
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(onlyWriter{io.NewOffsetWriter(f, 0)}, &contextReader{ctx, r}, make([]byte, copySize))
+	_, err = io.CopyBuffer(onlyWriter{io.NewOffsetWriter(f, 0)}, r, make([]byte, copySize))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -227,16 +227,3 @@ func (s *blobStore) Close() error {
 
 // onlyWriter hides ReadFrom, so that contents are copied through a buffer of our size.
 type onlyWriter struct{ io.Writer }
-
-// contextReader ends a long Put when its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}

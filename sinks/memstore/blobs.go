@@ -23,11 +23,11 @@ type blobStore struct {
 	space *blobSpace
 }
 
-func (s *blobStore) Put(ctx context.Context, name string, _ int64, r io.Reader) error {
+func (s *blobStore) Put(_ context.Context, name string, _ int64, r io.Reader) error {
 	if err := s.mayPut(name); err != nil {
 		return err
 	}
-	content, err := io.ReadAll(&contextReader{ctx, r})
+	content, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
@@ -99,17 +99,4 @@ func (s *blobStore) Delete(_ context.Context, name string) error {
 		delete(s.space.blobs, name)
 	}
 	return nil
-}
-
-// contextReader ends a long Put when its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
