@@ -57,6 +57,8 @@ func TestBadConfigFile(t *testing.T) {
 		"data:\n  - a\n":                           {":2: data: one value"},
 		"data: \"a\n":                              {"line 2"},
 		"- a\n":                                    {":1: lines of the form"},
+		"listen: a\n---\ndata: b\n":                {":2: a second document"},
+		"listen: a\n...\n[b\n":                     {"line 2"},
 		"token: a-secret-of-some-length-0123456\n": {":1: token: no such key"},
 	} {
 		file := write(t, "e.yaml", text)

@@ -9,8 +9,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -48,12 +50,20 @@ func Load(name string) (*File, error) {
 
 func parse(name string, text []byte) (*File, error) {
 	f := &File{name, map[string]entry{}}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("%w: %s: %s", ErrConfig, name, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if document.Kind == 0 {
+	var document, next yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	err := documents.Decode(&document)
+	if errors.Is(err, io.EOF) {
 		return f, nil // nothing but comments
+	}
+	if err == nil {
+		err = documents.Decode(&next)
+	}
+	switch {
+	case err == nil:
+		return nil, f.wrong(next.Line, "", "a second document; one is wanted")
+	case !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%w: %s: %s", ErrConfig, name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {

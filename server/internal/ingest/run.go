@@ -363,7 +363,9 @@ func (r *run) store() error {
 	return nil
 }
 
-func refused(err error) bool { return errors.Is(err, streams.ErrInvalid) || errors.Is(err, streams.ErrTooLarge) }
+func refused(err error) bool {
+	return errors.Is(err, streams.ErrInvalid) || errors.Is(err, streams.ErrTooLarge)
+}
 
 // append stores the first n of what waits.
 func (r *run) append(n int) error {
