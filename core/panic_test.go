@@ -90,6 +90,27 @@ func TestPanickingTimeIsContained(t *testing.T) {
 	wantPanics(t, s, 0)
 }
 
+// A clock that panics while the store is swept leaves no lock behind.
+func TestPanickingClockIsContained(t *testing.T) {
+	var bad atomic.Bool
+	s := mustNew(t, Options[int]{Capacity: 64, Time: func(*int) time.Time { return time.Unix(1, 0) }, Clock: func() time.Time {
+		if bad.Load() {
+			panic(errBoom)
+		}
+		return time.Unix(2, 0)
+	}})
+	_, err := NewRollup(s, Counting[int](), RollupOptions{Name: "r", Retain: time.Hour})
+	wantError(t, "NewRollup", err, nil)
+	for i := range 500 {
+		mustAppend(t, s, i)
+	}
+	mustSync(t, s) // something is kept
+	bad.Store(true)
+	finishes(t, "Settle beside a clock that panics", func() { mustSync(t, s) })
+	bad.Store(false)
+	finishes(t, "Ledger behind a clock that panicked", func() { wantPanics(t, s, 0) })
+}
+
 // A size selector that panics counts as size 0.
 func TestPanickingSizeIsContained(t *testing.T) {
 	s := mustNew(t, Options[int]{Capacity: 64, MaxBytes: 20, Size: boom[*int]})

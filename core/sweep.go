@@ -184,9 +184,10 @@ func (s *Store[E]) sweepPartition(ctx context.Context, p *partition[E]) {
 		p.releaseRetired(p.next())
 	}
 	if d := s.conf.retain(); d > 0 {
+		before := s.conf.now().Add(-d) // without the lock: a clock may panic
 		p.account.mu.Lock()
 		if p.history != nil {
-			p.history.expire(s.conf.now().Add(-d))
+			p.history.expire(before)
 		}
 		p.account.mu.Unlock()
 	}
