@@ -146,3 +146,29 @@ func TestLargeBatchOnSmallPartitionEnds(t *testing.T) {
 		}
 	}
 }
+
+// A partition that was removed while a cut shows it does not look like growth.
+func TestRemovalIsNoGrowth(t *testing.T) {
+	t.Parallel()
+	clock := newHandClock()
+	s := mustNew(t, Options[int]{Capacity: 8, Clock: clock.now})
+	added, err := s.AddPartition(PartitionOptions{Capacity: 1000})
+	wantError(t, "AddPartition", err, nil)
+	for i := range 500 {
+		_, err := s.AppendTo(added, i)
+		wantError(t, "AppendTo", err, nil)
+	}
+	c := s.Cut()
+	defer c.Close()
+	mustSync(t, s)
+	last := s.Stats().LastAppend
+	clock.add(time.Hour)
+	wantError(t, "RemovePartition", s.RemovePartition(added), nil)
+	for range 5 {
+		mustSync(t, s)
+		if st := s.Stats(); st.Rate != 0 || !st.LastAppend.Equal(last) || st.Appended != 500 {
+			t.Fatalf("idle since %v: %d appended, rate %v, last append %v", last, st.Appended, st.Rate, st.LastAppend)
+		}
+		clock.add(time.Second)
+	}
+}

@@ -137,9 +137,7 @@ func (s *Store[E]) sweep(ctx context.Context) error {
 func (s *Store[E]) sweepAll(ctx context.Context) error {
 	for {
 		closed := s.closed.Load()
-		var total uint64
 		for _, p := range s.all() {
-			total += p.next() - p.restored
 			contain(&s.conf.panics, func() { s.sweepPartition(ctx, p) })
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -149,7 +147,7 @@ func (s *Store[E]) sweepAll(ctx context.Context) error {
 			s.deliverAll(ctx, p)
 		}
 		s.removed.settled()
-		contain(&s.conf.panics, func() { s.rate.observe(s.conf.now(), total+s.removed.appended()) })
+		contain(&s.conf.panics, func() { s.rate.observe(s.conf.now(), s.appended()) })
 		s.checkFull(true)
 		if closed == s.closed.Load() {
 			return ctx.Err()
@@ -157,10 +155,17 @@ func (s *Store[E]) sweepAll(ctx context.Context) error {
 	}
 }
 
-func (r *removals[E]) appended() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ledger.Appended
+// appended returns how many events were ever appended, to partitions that are gone too.
+func (s *Store[E]) appended() uint64 {
+	s.removed.mu.Lock()
+	defer s.removed.mu.Unlock()
+	n := s.removed.ledger.Appended
+	for _, list := range [][]*partition[E]{s.removed.leaving, s.all()} {
+		for _, p := range list {
+			n += p.next() - p.restored
+		}
+	}
+	return n
 }
 
 func (s *Store[E]) sweepPartition(ctx context.Context, p *partition[E]) {
