@@ -3,7 +3,9 @@
 package core
 
 import (
+	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -145,6 +147,35 @@ func TestLargeBatchOnSmallPartitionEnds(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What OnDiscard is owed arrives although the sweep that calls it, when the store is closed, ends early with its context.
+func TestCloseBesideASettleThatIsCancelled(t *testing.T) {
+	t.Parallel()
+	var told, once atomic.Int64
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s := mustNew(t, Options[int]{Capacity: 8, OnDiscard: func(Position, *int) {
+		told.Add(1)
+		if once.Add(1) == 1 {
+			close(entered)
+			<-leave
+		}
+	}})
+	s.sweeper.enter(t.Context()) // so that it is not the background goroutine who delivers
+	mustAppend(t, s, make([]int, 3*outbox)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	settled := make(chan error)
+	go func() { // the rest of Settle
+		defer s.sweeper.set(free)
+		settled <- s.sweepAll(ctx)
+	}()
+	<-entered
+	wantError(t, "Close", s.Close(), nil)
+	cancel()
+	close(leave)
+	wantError(t, "Settle", <-settled, context.Canceled)
+	eventually(t, "OnDiscard is told everything", func() bool { return told.Load() == 3*outbox-8 })
+	checkLedger(t, s.Ledger())
 }
 
 // A partition that was removed while a cut shows it does not look like growth.

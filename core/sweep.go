@@ -15,6 +15,7 @@ type sweeper[E any] struct {
 	mu    sync.Mutex // guards phase
 	turn  sync.Cond
 	phase phase
+	left  bool           // Close found a callback running and left the last sweep to the goroutine; good behind quit
 	out   []departure[E] // owned by whoever is not in phase free
 	spent atomic.Int64   // nanoseconds in callbacks since the last round began
 }
@@ -52,6 +53,9 @@ func (w *sweeper[E]) run(s *Store[E]) {
 	for {
 		select {
 		case <-w.quit:
+			if w.left {
+				_ = s.sweep(context.Background())
+			}
 			return
 		case <-t.C:
 		}
@@ -132,27 +136,21 @@ func (s *Store[E]) sweep(ctx context.Context) error {
 	return s.sweepAll(ctx)
 }
 
-// sweepAll runs in phase sweeping. A store that was closed meanwhile gets another round, because Close leaves it to a
-// sweep that is delivering.
+// sweepAll runs in phase sweeping.
 func (s *Store[E]) sweepAll(ctx context.Context) error {
-	for {
-		closed := s.closed.Load()
-		for _, p := range s.all() {
-			contain(&s.conf.panics, func() { s.sweepPartition(ctx, p) })
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
-		for _, p := range s.removed.settled() {
-			s.deliverAll(ctx, p)
-		}
-		s.removed.settled()
-		contain(&s.conf.panics, func() { s.rate.observe(s.conf.now(), s.appended()) })
-		s.checkFull(true)
-		if closed == s.closed.Load() {
+	for _, p := range s.all() {
+		contain(&s.conf.panics, func() { s.sweepPartition(ctx, p) })
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
+	for _, p := range s.removed.settled() {
+		s.deliverAll(ctx, p)
+	}
+	s.removed.settled()
+	contain(&s.conf.panics, func() { s.rate.observe(s.conf.now(), s.appended()) })
+	s.checkFull(true)
+	return ctx.Err()
 }
 
 // appended returns how many events were ever appended, to partitions that are gone too.
@@ -247,10 +245,13 @@ func (s *Store[E]) checkFull(inSweep bool) {
 	contain(s.full.panics, s.full.call)
 }
 
-// stop ends the background goroutine and sweeps a last time.
+// stop ends the background goroutine and sweeps a last time, or has the goroutine do so when the callback returns that is
+// running: the sweep that called it may end with its context.
 func (w *sweeper[E]) stop(s *Store[E]) {
+	mine := w.enterLast()
+	w.left = !mine
 	close(w.quit)
-	if w.enterLast() {
+	if mine {
 		_ = s.sweepAll(context.Background())
 		w.set(free)
 		<-w.done
