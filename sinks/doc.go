@@ -11,7 +11,8 @@
 // # Drivers
 //
 // Package filestore keeps both in files, memstore in memory; other modules bring databases and object stores. Every
-// driver passes package sinktest, and package faultstore wraps any of them with failures made to order.
+// driver passes package sinktest, and package faultstore wraps any of them with failures made to order. Package process
+// tells drivers whether the holder of a lease still lives.
 //
 // # More than the contract
 //

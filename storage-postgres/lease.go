@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/sinks/process"
 )
 
 // A lease is what one handle knows of the lease on its destination, a row of the table leases.
@@ -43,7 +44,7 @@ type leaseRow struct {
 	running    bool // held, and the TTL is not over
 	owner      string
 	handle     int64
-	holder     process
+	holder     process.Process
 }
 
 // An end that lies beyond every TTL was written before the server's clock went back, and says nothing.
@@ -51,10 +52,10 @@ const selectLease = `SELECT generation, held, held AND clock_timestamp() < expir
 	owner, handle, host, process FROM @leases WHERE destination = $1`
 
 func (r *leaseRow) scan(row pgx.Row) error {
-	return damaged(row.Scan(&r.generation, &r.held, &r.running, &r.owner, &r.handle, &r.holder.host, &r.holder.id))
+	return damaged(row.Scan(&r.generation, &r.held, &r.running, &r.owner, &r.handle, &r.holder.Host, &r.holder.ID))
 }
 
-func (r *leaseRow) live() bool { return r.running && !r.holder.gone() }
+func (r *leaseRow) live() bool { return r.running && !r.holder.Gone() }
 
 func (r *leaseRow) refusal() error {
 	return fmt.Errorf("%w: %q, generation %d", sinks.ErrLeased, r.owner, r.generation)
@@ -138,10 +139,10 @@ func (l *lease) Acquire(ctx context.Context, c sinks.Claim) (generation uint64, 
 			}
 			generation++
 		}
-		me := thisProcess()
+		me := process.This()
 		_, err := t.change(`UPDATE @leases SET generation = $1, held = true, owner = $2, handle = $3, host = $4, process = $5,
 			expires = clock_timestamp() + $6::double precision * interval '1 microsecond' WHERE destination = $7`,
-			int64(generation), c.Owner, l.handle, me.host, me.id, c.TTL.Microseconds(), l.destination)
+			int64(generation), c.Owner, l.handle, me.Host, me.ID, c.TTL.Microseconds(), l.destination)
 		return err
 	}, func() {
 		l.generation.Store(generation)

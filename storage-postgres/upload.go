@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/sinks/process"
 )
 
 // An upload is a blob of several parts on its way in.
@@ -24,10 +25,10 @@ func (u *upload) write(ctx context.Context, f func(t *tx) error) error {
 }
 
 func (u *upload) begin(ctx context.Context) error {
-	me := thisProcess()
+	me := process.This()
 	return u.write(ctx, func(t *tx) error {
 		_, err := t.change("INSERT INTO @blobs (id, size, host, process) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
-			u.id, u.size, me.host, me.id)
+			u.id, u.size, me.Host, me.ID)
 		return err
 	})
 }
@@ -106,10 +107,10 @@ func (s *blobStore) leftovers(ctx context.Context) (left []int64, err error) {
 		left = nil
 		return collect(ctx, conn, func(rows pgx.Rows) error {
 			var id int64
-			var p process
+			var p process.Process
 			var abandoned bool
-			err := rows.Scan(&id, &p.host, &p.id, &abandoned)
-			if err == nil && (abandoned || p.gone()) {
+			err := rows.Scan(&id, &p.Host, &p.ID, &abandoned)
+			if err == nil && (abandoned || p.Gone()) {
 				left = append(left, id)
 			}
 			return err

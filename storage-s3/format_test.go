@@ -164,7 +164,7 @@ func FuzzState(f *testing.F) {
 		if err == nil && (s.Trimmed > sinks.MaxSequence || s.first() == 0 || expired(&s, object{})) {
 			t.Fatalf("%+v", s)
 		}
-		_ = holder(&s).gone()
+		_ = gone(&s)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/sinks/process"
 )
 
 // A control is one handle's part in a destination: its state object, and the lease as far as the handle has to do with it.
@@ -34,8 +35,15 @@ func newControl(b *bucket, key string) *control {
 	return c
 }
 
-// holder returns who the state says holds the lease.
-func holder(s *state) process { return process{host: s.Host, id: s.Process, handle: s.Handle} }
+// gone reports whether the holder that a state names is known to have ended: its process, or its handle if that is this process.
+func gone(s *state) bool {
+	p := process.Process{Host: s.Host, ID: s.Process}
+	if p != process.This() {
+		return p.Gone()
+	}
+	_, open := handles.Load(s.Handle)
+	return !open
+}
 
 func (c *control) mine() (generation uint64, claim sinks.Claim) {
 	c.mu.Lock()
@@ -75,12 +83,12 @@ func (c *control) allow(ctx context.Context) error {
 
 // hold makes the state say that this handle holds the lease.
 func (c *control) hold(v *version, claim sinks.Claim) {
-	me := thisProcess()
+	me := process.This()
 	if !v.live {
 		v.Since = v.Revision + 1
 	}
 	v.Held, v.Owner, v.TTL = true, claim.Owner, claim.TTL.Milliseconds()
-	v.Host, v.Process, v.Handle = me.host, me.id, c.handle
+	v.Host, v.Process, v.Handle = me.Host, me.ID, c.handle
 }
 
 // acquire takes the lease. since names the time during which it has been held without a break.

@@ -81,7 +81,7 @@ func (c *control) load(ctx context.Context) (*version, error) {
 		return nil, err
 	}
 	v := &version{state: s, etag: o.etag}
-	v.live = s.Held && !expired(&s, o) && !holder(&s).gone()
+	v.live = s.Held && !expired(&s, o) && !gone(&s)
 	return v, nil
 }
 

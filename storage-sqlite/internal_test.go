@@ -213,26 +213,6 @@ func TestDeletingByHand(t *testing.T) {
 	}
 }
 
-func TestProcessIdentity(t *testing.T) {
-	me := thisProcess()
-	if me.gone() {
-		t.Error("this process is gone")
-	}
-	if me.host == "" {
-		return // not known on this system: nobody is ever gone
-	}
-	for id, gone := range map[string]bool{
-		me.id + "0": true, "4194305@1": true, "1@x": true, "": false, "x@1": false,
-	} {
-		if p := (process{host: me.host, id: id}); p.gone() != gone {
-			t.Errorf("%q: gone %v", id, p.gone())
-		}
-	}
-	if p := (process{host: "elsewhere", id: "4194305@1"}); p.gone() {
-		t.Error("a process of another machine is known to be gone")
-	}
-}
-
 // TestAbandonedUpload: what a process that ended has left of a blob is removed, what a living one brings is not.
 func TestAbandonedUpload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")

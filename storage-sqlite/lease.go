@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/sinks/process"
 )
 
 // A lease is what one handle knows of the lease on its destination, a row of the table leases. Its fields belong to
@@ -23,12 +24,12 @@ type leaseRow struct {
 	generation uint64
 	held       bool
 	owner      string
-	holder     process
+	holder     process.Process
 	expires    int64
 }
 
 func (l *lease) load(tx *Tx) (r leaseRow, err error) {
-	err = tx.Get([]any{&r.generation, &r.held, &r.owner, &r.holder.host, &r.holder.id, &r.expires},
+	err = tx.Get([]any{&r.generation, &r.held, &r.owner, &r.holder.Host, &r.holder.ID, &r.expires},
 		"SELECT generation, held, owner, host, process, expires FROM leases WHERE destination = ?", l.destination)
 	return r, damaged(err)
 }
@@ -38,7 +39,7 @@ func (r *leaseRow) live() bool {
 	if !r.held || left <= 0 || left > sinks.MaxTTL.Milliseconds()+1 { // the clock went back; a holder that lives renews
 		return false
 	}
-	return !r.holder.gone()
+	return !r.holder.Gone()
 }
 
 func (r *leaseRow) refusal() error {
@@ -96,9 +97,9 @@ func (l *lease) Acquire(ctx context.Context, c sinks.Claim) (generation uint64, 
 			}
 			generation++
 		}
-		me := thisProcess()
+		me := process.This()
 		_, err := tx.Exec("UPDATE leases SET generation = ?, held = 1, owner = ?, host = ?, process = ?, expires = ? WHERE destination = ?",
-			int64(generation), c.Owner, me.host, me.id, expiry(c.TTL), l.destination)
+			int64(generation), c.Owner, me.Host, me.ID, expiry(c.TTL), l.destination)
 		return err
 	}, func() {
 		l.generation, l.ttl = generation, c.TTL

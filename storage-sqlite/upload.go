@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
+	"github.com/ephemera-go/ephemera/sinks/process"
 )
 
 func now() int64 { return time.Now().UnixMilli() }
@@ -21,10 +22,10 @@ type upload struct {
 
 func (s *blobStore) beginUpload(ctx context.Context, size int64) (u *upload, err error) {
 	u = &upload{store: s}
-	me := thisProcess()
+	me := process.This()
 	err = s.db.write(ctx, s.lease, func(tx *Tx) error {
 		return tx.Get([]any{&u.id}, "INSERT INTO blobs (size, host, process, touched) VALUES (?, ?, ?, ?) RETURNING id",
-			size, me.host, me.id, now())
+			size, me.Host, me.ID, now())
 	})
 	if err != nil {
 		return nil, err
@@ -98,12 +99,12 @@ func (s *blobStore) leftovers(ctx context.Context) (left []int64, err error) {
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var id, touched int64
-			var p process
+			var p process.Process
 			var abandoned bool
-			if err := rows.Scan(&id, &p.host, &p.id, &abandoned, &touched); err != nil {
+			if err := rows.Scan(&id, &p.Host, &p.ID, &abandoned, &touched); err != nil {
 				return err
 			}
-			if abandoned || p.gone() || now()-touched > staleUpload.Milliseconds() {
+			if abandoned || p.Gone() || now()-touched > staleUpload.Milliseconds() {
 				left = append(left, id)
 			}
 		}

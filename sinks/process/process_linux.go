@@ -1,4 +1,4 @@
-package pgstore
+package process
 
 import (
 	"errors"
@@ -9,25 +9,20 @@ import (
 	"syscall"
 )
 
-// thisProcess identifies this process beyond its end: the host is this boot of this machine as seen from this space of
-// process ids, the id is process id and start time, so that a later process with the same number is another one. A part
-// that cannot be read makes the process unknown to others: they wait for the TTL.
-var thisProcess = sync.OnceValue(func() process {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return process{}
+// The host is this boot of this machine under this name, as seen from this space of process ids: copies of a running machine
+// have its boot, but should have names of their own. The id is process id and start time, so that a later process with the
+// same number is another one.
+var this = sync.OnceValue(func() Process {
+	name, errName := os.Hostname()
+	boot, errBoot := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	space, errSpace := os.Readlink("/proc/self/ns/pid")
+	started, _, errStart := startTime(os.Getpid())
+	if errors.Join(errName, errBoot, errSpace, errStart) != nil {
+		return unknown()
 	}
-	space, err := os.Readlink("/proc/self/ns/pid")
-	if err != nil {
-		return process{}
-	}
-	started, _, err := startTime(os.Getpid())
-	if err != nil {
-		return process{}
-	}
-	return process{
-		host: strings.TrimSpace(string(boot)) + "/" + space,
-		id:   strconv.Itoa(os.Getpid()) + "@" + started,
+	return Process{
+		Host: strings.Join([]string{name, strings.TrimSpace(string(boot)), space}, "/"),
+		ID:   strconv.Itoa(os.Getpid()) + "@" + started,
 	}
 })
 
@@ -46,13 +41,9 @@ func startTime(pid int) (started string, ended bool, err error) {
 	return fields[19], fields[0] == "Z" || fields[0] == "X", nil
 }
 
-// gone reports whether p is known to have ended.
-func (p process) gone() bool {
-	me := thisProcess()
-	if p.host == "" || p.host != me.host {
-		return false
-	}
-	number, started, ok := strings.Cut(p.id, "@")
+// ended reports whether a process of this host is known to have ended.
+func ended(id string) bool {
+	number, started, ok := strings.Cut(id, "@")
 	pid, err := strconv.Atoi(number)
 	if !ok || err != nil || pid < 1 {
 		return false

@@ -1,7 +1,0 @@
-package sqlitestore
-
-// A process is somebody who may have ended.
-type process struct {
-	host string // where; "" is unknown
-	id   string // which one, never given twice there
-}
