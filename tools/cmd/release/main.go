@@ -75,7 +75,8 @@ func do(ctx context.Context, root, verb string, args []string, stdout, stderr io
 			return nil, fmt.Errorf("%w: %s takes no %s", errUsage, verb, args[0])
 		}
 		if verb == "api" {
-			return r.problems, r.checkAllAPI(ctx)
+			err := r.checkAllAPI(ctx)
+			return r.problems, err
 		}
 		return nil, r.status(ctx)
 	case "plan", "write", "tag":
