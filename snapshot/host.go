@@ -43,7 +43,7 @@ func Host(ctx context.Context, saver Runner, work func(ctx context.Context) erro
 		running <- err
 	}()
 	err := work(ctx)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
 		err = nil
 	}
 	return errors.Join(err, saver.Close(), last(running))

@@ -72,6 +72,9 @@ func TestHost(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	must(t, Host(ctx, &runner{closed: make(chan struct{})}, ended))
+	ctx, cancel = context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	must(t, Host(ctx, &runner{closed: make(chan struct{})}, ended))
 }
 
 // TestHostAndSignals: the first signal ends the work, and the final snapshot is taken; a Saver's events are all there.
