@@ -138,6 +138,9 @@ func slug(text string) string {
 			continue
 		}
 		if gap {
+			if b.Len() >= maxSlug-1 { // no room for both
+				break
+			}
 			b.WriteByte('-')
 			gap = false
 		}

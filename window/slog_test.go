@@ -140,3 +140,18 @@ func TestHandlersDoNotShareAttributes(t *testing.T) {
 		}
 	}
 }
+
+// Level and message have at most 64 bytes in a name, wherever the end falls.
+func TestSlugIsCut(t *testing.T) {
+	for n := range 80 {
+		for _, rest := range []string{"", "b", " b", " bb", "b b"} {
+			text := strings.Repeat("a", n) + rest
+			want := strings.ReplaceAll(text, " ", "-")
+			want = strings.TrimRight(want[:min(len(want), 64)], "-")
+			if text == "" {
+				want = "none"
+			}
+			equal(t, text, slug(text), strings.TrimLeft(want, "-"))
+		}
+	}
+}
