@@ -218,7 +218,7 @@ func (w *Window) resize(capacity int) error {
 	return w.store.SetCapacity(0, want)
 }
 
-// SetMaxAge changes the age from which on signals are not shown. A longer one may show again what had expired, as far as
+// SetMaxAge changes the age beyond which signals are not shown. A longer one may show again what had expired, as far as
 // nobody has looked at it since. Forever is no limit; 0 is no default here. Errors: ErrOption for what is not above 0.
 func (w *Window) SetMaxAge(d time.Duration) error {
 	if d <= 0 {

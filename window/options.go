@@ -50,7 +50,7 @@ type Options struct {
 	Capacity int // signals in the window; 0 means DefaultCapacity
 	MaxNames int // names that the window learns, at most 1 << 22; 0 means DefaultMaxNames
 
-	// MaxAge is the age by a signal's own time from which on it is not shown. 0 means DefaultMaxAge, and Forever no limit.
+	// MaxAge is the age by a signal's own time beyond which it is not shown. 0 means DefaultMaxAge, and Forever no limit.
 	// Elsewhere 0 is something else: no limit of its own in LoadOptions and no limit at all in core.Options, and SetMaxAge
 	// refuses it.
 	MaxAge time.Duration

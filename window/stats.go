@@ -38,7 +38,7 @@ type Stats struct {
 }
 
 // Refused counts signals that were not raised, by the error that the caller got; of a batch that was refused, or the
-// rest of it, every signal counts. A name that Window.Name refuses counts as one.
+// rest of it, every signal counts. A name that Window.Intern refuses counts as one.
 type Refused struct {
 	Invalid, NamesFull, Overloaded, Closed uint64
 }

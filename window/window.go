@@ -246,7 +246,7 @@ func (w *Window) NewOperation() uint64 {
 // Capacity returns how many signals the window shows at most.
 func (w *Window) Capacity() int { return w.state.Load().capacity }
 
-// MaxAge returns the age from which on signals are not shown.
+// MaxAge returns the age beyond which signals are not shown.
 func (w *Window) MaxAge() time.Duration { return w.state.Load().maxAge }
 
 // Len returns how many signals the window shows.
