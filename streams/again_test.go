@@ -57,34 +57,42 @@ func TestSnapshotBeforeItBegan(t *testing.T) {
 }
 
 // TestFollowAStreamWhoseVersionWasForgotten: of more deleted streams than MaxStreams the oldest version is forgotten. A
-// subscription that has seen higher versions of such a stream gets its events all the same.
+// subscription that has seen higher versions of such a stream gets its events all the same, also if it happens while its
+// reader has an event in hand.
 func TestFollowAStreamWhoseVersionWasForgotten(t *testing.T) {
-	l := openLocal(t, streams.Options{MaxStreams: 1})
-	for range 3 {
-		appendOne(t, l, "a")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	seen := 0
-	for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a"}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case m.Kind == streams.MessageCaughtUp && seen == 3:
-			deleteStream(t, l, "a")
-			appendOne(t, l, "b")
-			deleteStream(t, l, "b") // forgets a
+	for _, when := range []struct {
+		kind streams.Kind
+		seen int
+	}{{streams.MessageCaughtUp, 3}, {streams.MessageEvent, 1}, {streams.MessageEvent, 3}} {
+		l := openLocal(t, streams.Options{MaxStreams: 1})
+		for range 3 {
 			appendOne(t, l, "a")
-		case m.Kind == streams.MessageEvent:
-			if seen++; seen == 4 {
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		seen := 0
+		for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Kind == streams.MessageGap {
+				t.Fatalf("gap %+v", m.Gap)
+			}
+			if m.Kind == streams.MessageEvent {
+				seen++
+			}
+			if m.Kind == when.kind && seen == when.seen {
+				deleteStream(t, l, "a")
+				appendOne(t, l, "b")
+				deleteStream(t, l, "b") // forgets a
+				appendOne(t, l, "a")
+			}
+			if seen == 4 {
 				if m.Event.Version != 1 {
 					t.Errorf("event %+v", m.Event)
 				}
-				return
+				break
 			}
-		case m.Kind == streams.MessageGap:
-			t.Fatalf("gap %+v", m.Gap)
 		}
 	}
 }

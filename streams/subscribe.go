@@ -31,6 +31,7 @@ type cursor struct {
 	stream *stream
 	queued bool
 	next   uint64 // version to deliver next; 0: the oldest that is there
+	anew   bool   // next was set back since delivery began: the stream is numbered from 1 again
 	gap    *Gap   // to be told first
 }
 
@@ -72,12 +73,13 @@ func (f *follower) attach(s *stream) {
 		f.cursors[s.name] = c
 	}
 	f.mu.Lock()
+	before := c.stream
 	c.stream = s
 	switch {
+	case before != nil && s.version < before.version: // its last version was forgotten, and it begins at 1 again
+		c.next, c.anew = s.version+1, true
 	case c.next == 0:
 		c.next = f.first(c, s)
-	case c.next > s.version+1: // its last version was forgotten, and it begins at 1 again
-		c.next = s.version + 1
 	}
 	f.mu.Unlock()
 	s.followers = append(s.followers, c)
@@ -223,7 +225,7 @@ func (f *follower) run(ctx context.Context, yield func(Message, error) bool) {
 func (f *follower) deliver(c *cursor, live bool, yield func(Message, error) bool) (behind bool, err error) {
 	f.mu.Lock()
 	s, next, gap := c.stream, c.next, c.gap
-	c.gap = nil
+	c.gap, c.anew = nil, false
 	f.mu.Unlock()
 	epoch := f.l.Epoch()
 	tell := func(g Gap) error {
@@ -286,7 +288,9 @@ func (f *follower) lost(c *cursor, s *stream, next uint64, tell func(Gap) error)
 func (c *cursor) move(s *stream, next uint64) {
 	c.follower.mu.Lock()
 	defer c.follower.mu.Unlock()
-	c.next = next
+	if !c.anew {
+		c.next = next
+	}
 	if c.stream != s && !c.queued {
 		c.queued = true
 		c.follower.ready = append(c.follower.ready, c)
