@@ -137,7 +137,10 @@ func (a *Append) lasting(err error) bool {
 	if at := (*ConflictError)(nil); errors.As(err, &at) {
 		return !a.Epoch.IsZero() && at.Epoch != a.Epoch || a.Expect.kind == kindVersion && at.Version > a.Expect.version
 	}
-	return errors.Is(err, ErrKeyReused) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrTooLarge)
+	if k := (*KeyError)(nil); errors.As(err, &k) {
+		return !k.Partial // else a try may have happened of whose ids the server has forgotten some
+	}
+	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrTooLarge)
 }
 
 // Append implements Log. Events of a batch in which only some have an id get random ones.
@@ -296,6 +299,9 @@ func (c *Client) List(ctx context.Context, pattern, after string, limit int) ([]
 			i, err := list[k].info()
 			if err != nil {
 				return nil, wrap("list", pattern, err)
+			}
+			if i.Stream <= after { // it would never end
+				return nil, wrap("list", pattern, fmt.Errorf("%w: a reply that is not ephemera's: a list that does not ascend", ErrUnavailable))
 			}
 			all = append(all, i)
 			after = i.Stream

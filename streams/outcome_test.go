@@ -31,6 +31,18 @@ func moved(status int) func(http.ResponseWriter) {
 	}
 }
 
+// endless is a full page of a list, whatever was asked for.
+func endless(w http.ResponseWriter) {
+	_, _ = w.Write([]byte("["))
+	for i := range streams.MaxPage {
+		if i > 0 {
+			_, _ = w.Write([]byte(","))
+		}
+		_, _ = fmt.Fprintf(w, `{"stream":"a%05d"}`, i)
+	}
+	_, _ = w.Write([]byte("]"))
+}
+
 // behindEnvoy is what Envoy says when the connection to the server broke, whether the request was sent on it or not.
 func behindEnvoy(w http.ResponseWriter) {
 	w.WriteHeader(503)
@@ -58,6 +70,10 @@ func TestOutcomes(t *testing.T) {
 		_, err := l.Info(t.Context(), "a")
 		return err
 	}
+	list := func(t *testing.T, l streams.Log) error {
+		_, err := l.List(t.Context(), "*", "", 0)
+		return err
+	}
 	setLimits := func(t *testing.T, l streams.Log) error { return l.SetLimits(t.Context(), "a", streams.Limits{}) }
 	type replies []func(http.ResponseWriter)
 	unknown, full := streams.ErrUnknownOutcome, problemReply(429, `"code":"full"`)
@@ -76,6 +92,8 @@ func TestOutcomes(t *testing.T) {
 		{"full", add(streams.ExpectAny), replies{full}, []error{streams.ErrFull}, unknown, 1},
 		{"lost, then full", add(streams.ExpectAny), replies{lost, full}, []error{unknown}, streams.ErrFull, 2},
 		{"lost, then invalid", add(streams.ExpectAny), replies{lost, problemReply(400, `"code":"invalid"`)}, []error{streams.ErrInvalid}, unknown, 2},
+		{"lost, then known with another payload", add(streams.ExpectAny), replies{lost, problemReply(422, `"code":"key_reused","ids":["x"]`)}, []error{streams.ErrKeyReused}, unknown, 2},
+		{"lost, then known in part", add(streams.ExpectAny), replies{lost, problemReply(422, `"code":"key_reused","ids":["x"],"partial":true`)}, []error{unknown}, streams.ErrKeyReused, 2},
 		{"lost, then denied", add(streams.ExpectAny), replies{lost, problemReply(403, `"code":"denied"`)}, []error{unknown}, streams.ErrDenied, 2},
 		{"lost, then not ready", add(streams.ExpectAny), replies{lost, problemReply(503, `"code":"closed"`)}, []error{unknown}, streams.ErrUnavailable, 0},
 		{"error of something between", add(streams.ExpectAny), replies{problemReply(500, `"a":1`)}, []error{unknown}, nil, 1},
@@ -97,6 +115,7 @@ func TestOutcomes(t *testing.T) {
 		{"no result", add(streams.ExpectAny), replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"status":"ok"}`)) }}, []error{unknown}, nil, 1},
 		{"no reply of ours to a deletion", remove, replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{}`)) }}, []error{unknown}, nil, 1},
 		{"no reply of ours to limits", setLimits, replies{func(http.ResponseWriter) {}}, []error{unknown}, nil, 1},
+		{"a list without end", list, replies{endless}, []error{streams.ErrUnavailable}, unknown, 2},
 		{"no reply of ours to a question", info, replies{func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"status":"ok"}`)) }}, []error{streams.ErrUnavailable}, unknown, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
