@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A fingerprint stands for a payload: type, canonical data, and the time if the client gave one. 128 bits of SHA-256.
+// A fingerprint stands for a payload: type, canonical data and meta, and the time if the client gave one. 128 bits of SHA-256.
 type fingerprint [16]byte
 
 // A text is what an event says, in its canonical form.
