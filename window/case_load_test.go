@@ -111,6 +111,37 @@ func testLoadTwice(t *testing.T, store sinks.SignalStore) {
 	balanced(t, w)
 }
 
+// What Replay delivers waits outside of Buffer: no policy drops it, and it makes no raise wait.
+func TestReplayWaitsOutsideOfBuffer(t *testing.T) {
+	for _, policy := range []Policy{DropOldest, DropNewest, Block} {
+		store, c := memory(t), newClock()
+		earlier(t, store, 200, always(noon))
+		o := manual(store)
+		o.Clock, o.MaxBlock = c.now, Forever
+		w := open(t, o)
+		got, proceed := make(chan Signal, 300), make(chan struct{})
+		x, err := w.Watch("old.*,new", func(s Signal) { <-proceed; got <- s }, WatchOptions{Policy: policy, Buffer: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		load(t, w, LoadOptions{Replay: true})
+		raise(t, w, "new")
+		raise(t, w, "new")
+		close(proceed)
+		restored, news := uint64(0), 0
+		for range 202 {
+			if s := <-got; s.Name == "new" {
+				news++
+			} else if restored++; s.Sequence != restored || !s.Restored {
+				t.Fatalf("policy %d: %+v where sequence %d was due", policy, s, restored)
+			}
+		}
+		equal(t, "raised", news, 2)
+		x.Stop()
+		equal(t, "stats", x.Stats(), WatchStats{Delivered: 202})
+	}
+}
+
 func TestSignalCase32_RestoredAreNotDelivered(t *testing.T) {
 	store, c := memory(t), newClock()
 	earlier(t, store, 20, always(noon))

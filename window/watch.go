@@ -69,8 +69,8 @@ type Watcher struct {
 
 	mu       sync.Mutex
 	queue    []delivery
-	tail     Gap // behind the queue
-	injected []Signal
+	tail     Gap      // behind the queue
+	restored []Signal // before the queue: older than all that is raised in this run
 	stats    WatchStats
 }
 
@@ -150,20 +150,13 @@ func (x *Watcher) scan() {
 	var chunk []Signal
 	asleep := false
 	for !x.ended() {
-		x.mu.Lock()
-		injected := x.injected
-		x.injected = nil
-		x.mu.Unlock()
-		for i := range injected {
-			x.offer(&injected[i])
-		}
 		from := x.cursor
 		chunk = x.read(chunk[:0])
 		for i := range chunk {
 			x.offer(&chunk[i])
 		}
 		clear(chunk)
-		if x.cursor > from || len(injected) > 0 {
+		if x.cursor > from {
 			asleep = false
 			continue
 		}
@@ -307,6 +300,12 @@ func (x *Watcher) deliver() {
 func (x *Watcher) next() (Gap, Signal, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if len(x.restored) > 0 {
+		s := x.restored[0]
+		x.restored[0] = Signal{}
+		x.restored = x.restored[1:]
+		return Gap{}, s, true
+	}
 	if len(x.queue) > 0 {
 		d := x.pop()
 		tell(x.room)
@@ -363,17 +362,17 @@ func (l *watchers) close() {
 	}
 }
 
-// replay hands restored signals to those whose patterns cover them.
+// replay hands restored signals to those whose patterns cover them. They were asked for, so no policy applies to them.
 func (l *watchers) replay(rows []row) {
 	for _, x := range l.all() {
 		set := x.selector.current()
 		x.mu.Lock()
 		for i := range rows {
 			if set.has(rows[i].record.name) {
-				x.injected = append(x.injected, x.w.signal(rows[i].sequence, &rows[i].record))
+				x.restored = append(x.restored, x.w.signal(rows[i].sequence, &rows[i].record))
 			}
 		}
 		x.mu.Unlock()
-		x.wake()
+		tell(x.filled)
 	}
 }
