@@ -151,12 +151,17 @@ func TestSnapshotTwoOwners(t *testing.T) {
 			t.Parallel() // most of it is waiting for leases to run out
 			w := &ward{url: p.url(t)}
 			w.visit(t)
-			worst := time.Duration(0)
-			rounds := min(killsOr(t, pick(3, 2, 2)), 100)
-			for round := range rounds {
-				worst = max(worst, w.dispute(t, round))
+			var took []time.Duration
+			for round := range min(killsOr(t, pick(3, 2, 2)), 100) {
+				took = append(took, w.dispute(t, round))
 			}
-			t.Logf("%d rounds; refused after at most %v", rounds, worst)
+			slices.Sort(took)
+			// The most that one round took tells how long this machine stood still.
+			usual := took[(len(took)-1)/2]
+			t.Logf("%d rounds; refused after %v, at most %v", len(took), usual, took[len(took)-1])
+			if usual > time.Second {
+				t.Errorf("refused after %v", took)
+			}
 		})
 	}
 }
@@ -219,9 +224,6 @@ func (w *ward) dispute(t *testing.T, round int) (refused time.Duration) {
 		if numbers := parseNumbers(t, words[1:]); words[0] != "SAVED" || numbers[0] > w.from || numbers[1] > opened[0] {
 			t.Fatalf("the first process says %q; the second began with snapshot %d", words, w.from)
 		}
-	}
-	if refused > time.Second {
-		t.Errorf("refused after %v", refused)
 	}
 	must(t, first.cmd.Wait())
 	w.saved(t, second.next(t, "SAVED"))
