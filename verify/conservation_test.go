@@ -245,10 +245,7 @@ func (c *conservation) judge(said account, answer core.Answer[total], res conser
 }
 
 func TestConservation(t *testing.T) {
-	appends, err := envNumber("EPHEMERA_APPENDS", pick[uint64](5_000_000, 500_000, 200_000))
-	if err != nil {
-		t.Fatal(err)
-	}
+	appends := envCount(t, "EPHEMERA_APPENDS", pick[uint64](5_000_000, 500_000, 200_000))
 	seed := seedOf(t)
 	plan := conservePlan{
 		Seed: seed, Appends: appends, Capacity: 1 << 12, Partitions: 1, Writers: 8, Readers: 2,

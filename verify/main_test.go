@@ -33,6 +33,17 @@ func envNumber(name string, otherwise uint64) (uint64, error) {
 	return otherwise, nil
 }
 
+// envCount is envNumber for how much a test does: 0 would prove nothing.
+func envCount(t testing.TB, name string, otherwise uint64) uint64 {
+	t.Helper()
+	n, err := envNumber(name, otherwise)
+	must(t, err)
+	if n == 0 && otherwise > 0 {
+		t.Fatalf("%s: want at least 1", name)
+	}
+	return n
+}
+
 // pick returns the size for this kind of run.
 func pick[N any](long, short, race N) N {
 	switch {

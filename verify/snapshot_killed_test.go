@@ -130,9 +130,7 @@ func parseNumbers(t testing.TB, words []string) (list []uint64) {
 // killsOr returns EPHEMERA_KILLS, or a number if it is not set.
 func killsOr(t *testing.T, otherwise int) int {
 	t.Helper()
-	kills, err := envNumber("EPHEMERA_KILLS", uint64(otherwise))
-	must(t, err)
-	return int(kills)
+	return int(envCount(t, "EPHEMERA_KILLS", uint64(otherwise)))
 }
 
 // TestSnapshotKilled kills a process that appends and saves at every failpoint: what was acknowledged is there, and what is
