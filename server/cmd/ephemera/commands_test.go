@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -255,6 +256,27 @@ func TestSnapshotCommands(t *testing.T) {
 	}
 	if code, _, _ := once(t, "snapshot", "show", "streams", "99", data); code != 1 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// Who mistypes where a backup is made from, or where it is, is told so, and nothing is made there.
+func TestPlacesThatAreNotThere(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"copy", "file:" + dir + "/no", "mem://"},
+		{"copy", "sqlite:" + dir + "/no.db", "mem://"},
+		{"copy", "file:" + dir + "/no", "mem://", "--signals"},
+		{"copy", "sqlite:" + dir + "/no.db?synchronous=full", "mem://", "--signals"},
+		{"snapshot", "verify", "--snapshots", "file:" + dir + "/no"},
+		{"snapshot", "ls", "--snapshots", "sqlite:" + dir + "/no.db"},
+		{"snapshot", "verify", "--snapshots", "mem://"}, // it is there, and empty
+	} {
+		if code, out, text := once(t, args...); code != 1 {
+			t.Errorf("%v: exit code %d: %s%s", args, code, out, text)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
 	}
 }
 

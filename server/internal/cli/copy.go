@@ -36,7 +36,7 @@ func (c *copyCmd) Run(w *world) error {
 	if c.Signals {
 		return c.signals(ctx, w)
 	}
-	from, err := sinks.OpenBlobs(ctx, c.From)
+	from, err := openSource(ctx, c.From, sinks.OpenBlobs)
 	if err != nil {
 		return err
 	}
@@ -72,11 +72,21 @@ func (c *copyCmd) Run(w *world) error {
 	return errors.Join(failed...)
 }
 
+// openSource makes nothing: who mistypes where to copy from must not be told that all of it is copied. What an older version has
+// written can be read only when it is opened for writing.
+func openSource[S any](ctx context.Context, at string, open func(context.Context, string) (S, error)) (S, error) {
+	from, err := open(ctx, readOnly(at))
+	if errors.Is(err, sinks.ErrReadOnly) {
+		return open(ctx, at)
+	}
+	return from, err
+}
+
 const signalBatch = 1000
 
 // signals goes on behind what the target has.
 func (c *copyCmd) signals(ctx context.Context, w *world) error {
-	from, err := sinks.OpenSignals(ctx, c.From)
+	from, err := openSource(ctx, c.From, sinks.OpenSignals)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ephemera-go/ephemera/server/internal/state"
@@ -34,14 +35,34 @@ func (p *place) open(ctx context.Context, write bool) (sinks.BlobStore, error) {
 		if at, err = state.SnapshotsURL(p.Data); err != nil {
 			return nil, err
 		}
-		at += "?read_only=" + map[bool]string{true: "false", false: "true"}[write]
 		if write {
 			if err := state.CheckData(p.Data); err != nil {
 				return nil, err
 			}
 		}
 	}
+	if !write {
+		at = readOnly(at)
+	}
 	return sinks.OpenBlobs(ctx, at)
+}
+
+// readOnlyKeys are those of URLs, by scheme, that keep a place from being made, as docs/urls.md has them.
+var readOnlyKeys = map[string]string{
+	"file": "read_only", "sqlite": "read_only", "s3": "read_only", "postgres": "ephemera_read_only", "postgresql": "ephemera_read_only",
+}
+
+// readOnly is for a place that must be there already, unless the URL says so itself.
+func readOnly(at string) string {
+	scheme, _, _ := strings.Cut(at, ":")
+	key, mark := readOnlyKeys[strings.ToLower(scheme)], "?"
+	if key == "" || strings.Contains(at, key+"=") {
+		return at
+	}
+	if strings.Contains(at, "?") {
+		mark = "&"
+	}
+	return at + mark + key + "=true"
 }
 
 // each opens the place and calls f for every name of snapshots there.
@@ -130,7 +151,7 @@ func (c *snapshotLsCmd) Run(w *world) error {
 type snapshotVerifyCmd struct{ place }
 
 func (snapshotVerifyCmd) Help() string {
-	return `Ends with exit code 5 if anything is damaged.
+	return `Ends with exit code 5 if anything is damaged, and with 1 if there is no snapshot.
 
 Examples:
 
@@ -139,7 +160,9 @@ Examples:
 }
 
 func (c *snapshotVerifyCmd) Run(w *world) error {
-	return c.each(w.ctx, false, func(blobs sinks.BlobStore, name string) error {
+	some := false
+	err := c.each(w.ctx, false, func(blobs sinks.BlobStore, name string) error {
+		some = true
 		found, err := snapshot.Verify(w.ctx, blobs, name, w.progress)
 		if found == nil {
 			return err
@@ -155,6 +178,10 @@ func (c *snapshotVerifyCmd) Run(w *world) error {
 		}
 		return err
 	})
+	if err == nil && !some { // of a backup that is not where it should be, nothing is wrong
+		return fmt.Errorf("%w there", snapshot.ErrNoSnapshot)
+	}
+	return err
 }
 
 // progress is shown on a terminal only.
