@@ -16,7 +16,8 @@ type Cut[E any] struct {
 	store    *Store[E]
 	one      section[E]   // the only section, so that the common case needs no allocation
 	sections []section[E] // several; nil when one is in use
-	now      time.Time    // of the store's clock, once somebody asked
+	now      time.Time    // of the store's clock
+	asked    bool         // somebody asked what now is
 	err      error
 }
 
@@ -60,8 +61,8 @@ func (s *Store[E]) open(c *Cut[E], partitions []int) {
 
 // clock returns the store's time, read once for the whole cut.
 func (c *Cut[E]) clock() time.Time {
-	if c.now.IsZero() {
-		c.now = c.store.conf.now()
+	if !c.asked {
+		c.now, c.asked = c.store.conf.now(), true
 	}
 	return c.now
 }

@@ -203,3 +203,25 @@ func TestRemovalIsNoGrowth(t *testing.T) {
 		clock.add(time.Second)
 	}
 }
+
+// The last d of a clock that may say anything, the zero time too, which elsewhere leaves an end open.
+func TestWithinAtTheZeroTime(t *testing.T) {
+	t.Parallel()
+	now := time.Time{}.Add(time.Hour)
+	s := mustNew(t, Options[time.Time]{Capacity: 8, Time: func(e *time.Time) time.Time { return *e }, Clock: func() time.Time { return now }})
+	r, err := NewRollup(s, Counting[time.Time](), RollupOptions{Name: "r"})
+	wantError(t, "NewRollup", err, nil)
+	mustAppend(t, s, time.Time{}.Add(-1), time.Time{}, now)
+	c := s.Cut()
+	defer c.Close()
+	for d, want := range map[time.Duration]int{time.Hour: 2, time.Hour + 1: 3, time.Hour - 1: 1} {
+		n, err := c.Within(d).Count()
+		if n != want || err != nil {
+			t.Errorf("the last %v: %d events, %v, want %d", d, n, err, want)
+		}
+		a, err := r.Within(d)
+		if a.Value != uint64(want) || err != nil {
+			t.Errorf("the rollup of the last %v: %d events, %v, want %d", d, a.Value, err, want)
+		}
+	}
+}

@@ -114,7 +114,10 @@ func (r *Rollup[E, A]) Within(d time.Duration) (Answer[A], error) {
 	if d < 0 {
 		return Answer[A]{}, wrap(ErrArgument, "rollup %q: last %v", r.o.Name, d)
 	}
-	return r.Query(instantOf(r.store.conf.now()).add(-d).toTime(), time.Time{})
+	from := instantOf(r.store.conf.now()).add(-d)
+	c := r.store.Cut()
+	defer c.Close()
+	return r.over(c.View().during(span{from, maxInstant}))
 }
 
 // On is Query on a given cut of the same store, so that several rollups can be asked about the same events.
@@ -123,7 +126,12 @@ func (r *Rollup[E, A]) On(c *Cut[E], from, to time.Time) (Answer[A], error) {
 	if c.store != r.store {
 		v = v.fail("cut of another store", ErrArgument)
 	}
-	if v = v.Between(from, to); v.err != nil {
+	return r.over(v.Between(from, to))
+}
+
+// over answers for a view that nothing but times has narrowed.
+func (r *Rollup[E, A]) over(v View[E]) (Answer[A], error) {
+	if v.err != nil {
 		return Answer[A]{}, wrap(v.err, "rollup %q", r.o.Name)
 	}
 	g := gather[E, A]{r: r, times: v.times, values: make([]A, 1)}

@@ -77,18 +77,25 @@ func (v View[E]) From(pos Position) View[E] {
 // Between narrows the view to event times in [from, to], both inclusive. A zero time leaves that end open; from after
 // to is an empty range. A store without a time source is ErrNoTime.
 func (v View[E]) Between(from, to time.Time) View[E] {
+	times := span{minInstant, maxInstant}
+	if !from.IsZero() {
+		times.min = instantOf(from)
+	}
+	if !to.IsZero() {
+		times.max = instantOf(to)
+	}
+	return v.during(times)
+}
+
+// during is Between for moments of which none is special.
+func (v View[E]) during(times span) View[E] {
 	if !v.cut.store.conf.timed() {
 		return v.fail("time range", ErrNoTime)
 	}
 	if v = v.narrow(); !v.timed {
 		v.timed, v.times = true, span{minInstant, maxInstant}
 	}
-	if !from.IsZero() {
-		v.times.min = later(v.times.min, instantOf(from))
-	}
-	if !to.IsZero() {
-		v.times.max = earlier(v.times.max, instantOf(to))
-	}
+	v.times = span{later(v.times.min, times.min), earlier(v.times.max, times.max)}
 	return v
 }
 
@@ -98,7 +105,7 @@ func (v View[E]) Within(d time.Duration) View[E] {
 	if d < 0 {
 		return v.fail(fmt.Sprintf("last %v", d), ErrArgument)
 	}
-	return v.Between(instantOf(v.cut.clock()).add(-d).toTime(), time.Time{})
+	return v.during(span{instantOf(v.cut.clock()).add(-d), maxInstant})
 }
 
 // Key narrows the view to events of the key, as Options.Key tells it. Without Options.Key it is ErrNoKey.
