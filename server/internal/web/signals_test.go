@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/server/internal/web"
+	"github.com/ephemera-go/ephemera/window"
 )
 
 type signal struct {
@@ -207,6 +209,50 @@ func TestSignalTailTellsWhatIsGone(t *testing.T) {
 	}
 	for _, last := range []string{"x", "a:", "a:x", "a:1:2", ":"} {
 		want(t, s, http.StatusBadRequest, "GET", "/signals", "", "Accept: text/event-stream", "Last-Event-ID: "+last)
+	}
+}
+
+// TestSignalTailWhileTheWindowMoves: what leaves while a reader comes back is told too.
+func TestSignalTailWhileTheWindowMoves(t *testing.T) {
+	s := site(t, options())
+	st := openIn(t, s, t.TempDir()) // keeps 100
+	batch := slices.Repeat([]window.Signal{{Name: "a"}}, 7)
+	stop, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = st.Signals.RaiseBatch(batch)
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		<-over
+	}()
+	for range 300 {
+		told := uint64(0)
+		there, _, _ := strings.Cut(caughtUp(t, s, "0"), "event: caughtup")
+		for line := range strings.Lines(there) {
+			text, ok := strings.CutPrefix(line, "data: ")
+			if !ok {
+				continue
+			}
+			var x struct{ From, To, Sequence uint64 }
+			if err := json.Unmarshal([]byte(text), &x); err != nil {
+				t.Fatal(err)
+			}
+			if x.From == 0 {
+				x.From, x.To = x.Sequence, x.Sequence
+			}
+			if x.From > told+1 {
+				t.Fatalf("%d to %d is not told", told+1, x.From-1)
+			}
+			told = max(told, x.To)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (h *signalRoutes) tail(
 	defer watcher.Cancel()
 	var missed []gap
 	if resumes {
-		last, missed = h.missed(run, last)
+		last, missed = h.lost(run, last)
 		there = there.After(last)
 	} else {
 		there = there.Newest(limit)
@@ -49,6 +49,9 @@ func (h *signalRoutes) tail(
 	signals, err := there.Signals() // after Watch, so that nothing falls between the two
 	if err != nil {
 		return err
+	}
+	if resumes {
+		missed = append(missed, h.unseen(last, signals)...)
 	}
 	f := newFrames(w, h.runs.Current())
 	for i := range missed {
@@ -94,8 +97,8 @@ func lastEventID(r *http.Request) (run string, last uint64, ok bool, err error) 
 	return run, last, true, nil
 }
 
-// missed returns where a reader goes on that has everything up to a sequence of a run, and what it cannot get any more.
-func (h *signalRoutes) missed(run string, last uint64) (from uint64, gaps []gap) {
+// lost returns where a reader goes on that has everything up to a sequence of a run, and what a crash took from it.
+func (h *signalRoutes) lost(run string, last uint64) (from uint64, gaps []gap) {
 	common := h.window.Stats().LastSequence // up to here the reader's signals are those that are there
 	if run != "" {
 		common = min(common, h.runs.Common(run))
@@ -103,14 +106,23 @@ func (h *signalRoutes) missed(run string, last uint64) (from uint64, gaps []gap)
 	if last > common {
 		last, gaps = common, append(gaps, gap{From: common + 1, To: last, Lost: true})
 	}
+	return last, gaps
+}
+
+// unseen returns what has left the window and is not among the signals that were found behind last. It is asked after them:
+// what leaves between the two is in one or the other.
+func (h *signalRoutes) unseen(last uint64, found []window.Signal) []gap {
 	gone := h.window.Stats().LastSequence
 	if first, ok, err := h.window.Find("").First(); err == nil && ok {
 		gone = first.Sequence - 1
 	}
-	if gone > last {
-		gaps = append(gaps, gap{From: last + 1, To: gone, Unseen: gone - last})
+	if len(found) > 0 {
+		gone = min(gone, found[0].Sequence-1)
 	}
-	return last, gaps
+	if gone <= last {
+		return nil
+	}
+	return []gap{{From: last + 1, To: gone, Unseen: gone - last}}
 }
 
 func (h *signalRoutes) follow(
