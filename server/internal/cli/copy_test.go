@@ -31,7 +31,7 @@ func TestOpenSource(t *testing.T) {
 				return len(tried), nil
 			})
 			wanted := []string{want}
-			if fails == sinks.ErrReadOnly { //nolint:errorlint // one of the three
+			if fails == sinks.ErrReadOnly {
 				wanted = append(wanted, at)
 			}
 			if !slices.Equal(tried, wanted) || (err == nil) != (got == len(wanted)) {
