@@ -60,7 +60,10 @@ func (c *config[E]) timeOf(s *segment[E], i uint64) instant {
 
 func (c *config[E]) timed() bool { return c.time != nil || c.arrival }
 
-// sizeOf returns the bytes of an event; negative sizes count as 0. A panicking selector is counted.
+// maxEventBytes is more than any event takes; sums of a million like it still fit.
+const maxEventBytes = 1 << 43
+
+// sizeOf returns the bytes of an event, at least 0 and at most maxEventBytes. A panicking selector is counted.
 func (c *config[E]) sizeOf(e *E) (n int64) {
 	defer func() {
 		if recover() != nil {
@@ -68,7 +71,7 @@ func (c *config[E]) sizeOf(e *E) (n int64) {
 			n = 0
 		}
 	}()
-	return max(0, int64(c.size(e)))
+	return min(max(0, int64(c.size(e))), maxEventBytes)
 }
 
 // digestOf returns the digest of slots [a,b) of s, all published, with the given number of rollup values. That of a

@@ -37,7 +37,7 @@ type Options[E any] struct {
 	Clock   func() time.Time   // nil: time.Now, and for arrival times a clock that ticks every millisecond
 
 	MaxBytes int64        // > 0: bytes kept by Size, split over the partitions
-	Size     func(*E) int // bytes of an event; negative counts as 0
+	Size     func(*E) int // bytes of an event; negative counts as 0, more than 8 TiB as 8 TiB
 
 	// OnDiscard is told each event that Capacity or MaxBytes pushed out, in order per partition; the pointer is good for
 	// the call. It runs on the store's background goroutine, about 10 ms after the event left, or in a call of Settle or

@@ -5,6 +5,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -222,6 +223,21 @@ func TestWithinAtTheZeroTime(t *testing.T) {
 		a, err := r.Within(d)
 		if a.Value != uint64(want) || err != nil {
 			t.Errorf("the rollup of the last %v: %d events, %v, want %d", d, a.Value, err, want)
+		}
+	}
+}
+
+// Absurd sizes are above every limit, alone and together.
+func TestMaxBytesOfAbsurdSizes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sizes []int
+		want  int
+	}{{[]int{math.MaxInt, 5}, 1}, {[]int{5, math.MaxInt}, 0}, {[]int{math.MaxInt, math.MaxInt}, 0}, {[]int{math.MaxInt, math.MaxInt, 60, 30}, 2}} {
+		s := mustNew(t, Options[int]{Capacity: 8, MaxBytes: 100, Size: func(e *int) int { return *e }})
+		mustAppend(t, s, c.sizes...)
+		if n := s.Len(); n != c.want {
+			t.Errorf("sizes %v: %d events in 100 bytes, want %d", c.sizes, n, c.want)
 		}
 	}
 }
