@@ -57,7 +57,7 @@ type placeFlags struct {
 // keepFlags say how much of it there is, but for signals.
 type keepFlags struct {
 	StreamEvents int           `group:"What is kept" default:"10000" env:"EPHEMERA_STREAM_EVENTS" help:"Events of each stream without limits of its own."`
-	StreamAge    time.Duration `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_AGE" help:"Age from which on its events are gone (0: none)."`
+	StreamAge    time.Duration `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_AGE" help:"Age beyond which its events are gone (0: none)."`
 	StreamBytes  config.Size   `group:"What is kept" default:"0" env:"EPHEMERA_STREAM_BYTES" help:"Bytes of each stream (0: no limit)."`
 	MaxStreams   int           `group:"What is kept" default:"100000" env:"EPHEMERA_MAX_STREAMS" help:"Streams at once."`
 	MaxKeys      int           `group:"What is kept" default:"10000" env:"EPHEMERA_MAX_KEYS" help:"Idempotency keys remembered per stream."`
@@ -70,7 +70,7 @@ type keepFlags struct {
 // signalFlags say how many signals there are.
 type signalFlags struct {
 	SignalCapacity int           `group:"What is kept" default:"10000" env:"EPHEMERA_SIGNAL_CAPACITY" help:"Signals in the window."`
-	SignalAge      time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_SIGNAL_AGE" help:"Age from which on they are not shown."`
+	SignalAge      time.Duration `group:"What is kept" default:"1h" env:"EPHEMERA_SIGNAL_AGE" help:"Age beyond which they are not shown."`
 	SignalKeep     uint64        `group:"What is kept" default:"1000000" env:"EPHEMERA_SIGNAL_KEEP" help:"Signals kept in their store, the newest; 0: all."`
 }
 

@@ -38,7 +38,7 @@ type Options struct {
 	Streams      streams.Options
 	MetricEvents int           // kept
 	SignalCount  int           // in the window
-	SignalAge    time.Duration // from which on signals are not shown
+	SignalAge    time.Duration // beyond which signals are not shown
 	SignalKeep   uint64        // > 0: signals kept in their store, the newest
 	NoSignals    bool          // signals are left as they are: State.Signals and Runs are nil, and nothing but Close may follow Open
 
