@@ -60,10 +60,15 @@ func TestSnapshotBeforeItBegan(t *testing.T) {
 // subscription that has seen higher versions of such a stream gets its events all the same, also if it happens while its
 // reader has an event in hand.
 func TestFollowAStreamWhoseVersionWasForgotten(t *testing.T) {
+	asked := map[string]streams.Checkpoint{"a": {}}
 	for _, when := range []struct {
-		kind streams.Kind
-		seen int
-	}{{streams.MessageCaughtUp, 3}, {streams.MessageEvent, 1}, {streams.MessageEvent, 3}} {
+		kind  streams.Kind
+		seen  int
+		after map[string]streams.Checkpoint
+	}{
+		{streams.MessageCaughtUp, 3, nil}, {streams.MessageEvent, 1, nil}, {streams.MessageEvent, 3, nil},
+		{streams.MessageCaughtUp, 3, asked}, {streams.MessageEvent, 1, asked}, {streams.MessageEvent, 3, asked},
+	} {
 		l := openLocal(t, streams.Options{MaxStreams: 1})
 		for range 3 {
 			appendOne(t, l, "a")
@@ -71,7 +76,7 @@ func TestFollowAStreamWhoseVersionWasForgotten(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		seen := 0
-		for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a"}) {
+		for m, err := range l.Subscribe(ctx, streams.Subscription{Pattern: "a", After: when.after}) {
 			if err != nil {
 				t.Fatal(err)
 			}

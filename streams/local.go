@@ -204,6 +204,9 @@ func (l *Local) end(name string, version uint64) {
 		}
 		delete(l.ended, oldest)
 		l.gone.Add(1)
+		for f := range l.followers {
+			f.forget(oldest)
+		}
 	}
 	l.deleted++
 	l.ended[name] = ended{version, l.deleted}

@@ -15,7 +15,7 @@ type follower struct {
 	l       *Local
 	s       Subscription
 	pattern pattern
-	cursors map[string]*cursor // by stream; a deleted stream keeps its own, to go on when it begins again
+	cursors map[string]*cursor // by stream; a deleted stream keeps its own, to go on when it begins again, until it is forgotten
 
 	mu    sync.Mutex
 	ready []*cursor
@@ -84,6 +84,14 @@ func (f *follower) attach(s *stream) {
 	f.mu.Unlock()
 	s.followers = append(s.followers, c)
 	f.wake(c)
+}
+
+// forget lets go of a stream whose version was forgotten: if it begins again, it is another one. That of a checkpoint stays, so
+// that the checkpoint is not asked again. Local.begin is locked.
+func (f *follower) forget(name string) {
+	if _, asked := f.s.After[name]; !asked {
+		delete(f.cursors, name)
+	}
 }
 
 // first decides where a subscription begins in a stream.
