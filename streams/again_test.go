@@ -66,8 +66,12 @@ func TestFollowAStreamWhoseVersionWasForgotten(t *testing.T) {
 		seen  int
 		after map[string]streams.Checkpoint
 	}{
-		{streams.MessageCaughtUp, 3, nil}, {streams.MessageEvent, 1, nil}, {streams.MessageEvent, 3, nil},
-		{streams.MessageCaughtUp, 3, asked}, {streams.MessageEvent, 1, asked}, {streams.MessageEvent, 3, asked},
+		{streams.MessageCaughtUp, 3, nil},
+		{streams.MessageEvent, 1, nil},
+		{streams.MessageEvent, 3, nil},
+		{streams.MessageCaughtUp, 3, asked},
+		{streams.MessageEvent, 1, asked},
+		{streams.MessageEvent, 3, asked},
 	} {
 		l := openLocal(t, streams.Options{MaxStreams: 1})
 		for range 3 {
