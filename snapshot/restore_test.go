@@ -220,7 +220,8 @@ func TestOnDoubtNothingOlder(t *testing.T) {
 	for k := 1; ; k++ { // a network that fails
 		p := growingPlace(t)
 		blobs, plan := p.faulty(t, fmt.Sprintf("open:%d error io", k))
-		if _, err := Open(t.Context(), blobs, one(), manual()); err == nil && plan.Injected() == 0 {
+		if s, err := Open(t.Context(), blobs, one(), manual()); err == nil && plan.Injected() == 0 {
+			must(t, s.Close())
 			break
 		}
 		must(t, blobs.Close())
