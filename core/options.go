@@ -57,8 +57,9 @@ type Options[E any] struct {
 	OnStats       func(Stats)
 	StatsInterval int // events; 0 means 1
 
-	MaxPending int // events per partition that may wait for OnDiscard or rollups; 0 means four times its capacity,
-	// at least 65,536 and at most 1,048,576
+	// MaxPending is how many events of a partition may wait for OnDiscard or rollups. 0 means four times its capacity, at
+	// least 65,536 and at most 1,048,576.
+	MaxPending int
 
 	Epoch   Epoch      // zero: a random one
 	StartAt []uint64   // first sequence of each partition; nil: all 0
