@@ -157,9 +157,9 @@ func TestSnapshotTwoOwners(t *testing.T) {
 			}
 			slices.Sort(took)
 			// The most that one round took tells how long this machine stood still.
-			usual := took[(len(took)-1)/2]
-			t.Logf("%d rounds; refused after %v, at most %v", len(took), usual, took[len(took)-1])
-			if usual > time.Second {
+			usual, longest := took[(len(took)-1)/2], took[len(took)-1]
+			t.Logf("%d rounds; refused after %v, at most %v", len(took), usual, longest)
+			if usual > time.Second || longest > 10*time.Second {
 				t.Errorf("refused after %v", took)
 			}
 		})
