@@ -15,7 +15,7 @@ type account[E any] struct {
 	settled   atomicx.Uint64
 	at        *segment[E]    // holds offset settled, or ends there; nil unless watched
 	atID      atomicx.Uint64 // its id: older segments may be reused
-	clears    []interval     // unsettled offsets that Clear removed, ascending
+	gone      []interval     // unsettled offsets that Clear or a time limit removed, ascending
 	purgedTo  atomicx.Pointer[instant]
 	clearedTo uint64 // end of the latest cleared interval
 	fate      fates
@@ -35,17 +35,28 @@ type fates struct {
 	unfolded                            uint64 // left before a rollup could fold them
 }
 
-// interval is a range of offsets [from, to).
-type interval struct{ from, to uint64 }
+// interval is a range of offsets [from, to) that Clear removed, or that were too old when the floor moved over them.
+type interval struct {
+	from, to uint64
+	aged     bool
+}
 
-// cleared returns the first cleared interval that ends behind q; without one, an empty interval at the far end.
-func (a *account[E]) cleared(q uint64) interval {
-	for _, c := range a.clears {
+// border returns how far what is said of q holds.
+func (c interval) border(q uint64) uint64 {
+	if q < c.from {
+		return c.from
+	}
+	return c.to
+}
+
+// goneAt returns the first interval that ends behind q; without one, an empty interval at the far end.
+func (a *account[E]) goneAt(q uint64) interval {
+	for _, c := range a.gone {
 		if c.to > q {
 			return c
 		}
 	}
-	return interval{math.MaxUint64, math.MaxUint64}
+	return interval{from: math.MaxUint64, to: math.MaxUint64}
 }
 
 // A departure is a discarded event on its way to OnDiscard.
@@ -80,12 +91,11 @@ func (p *partition[E]) watch() {
 // count settles the offsets below end without looking at them.
 func (p *partition[E]) count(end uint64) {
 	for q := p.settled.Load(); q < end; {
-		var to uint64
-		if c := p.cleared(q); q >= c.from {
-			to = min(end, c.to)
+		c := p.goneAt(q)
+		to := min(end, c.border(q))
+		if q >= c.from && !c.aged {
 			p.fate.cleared += to - q
 		} else {
-			to = min(end, c.from)
 			p.fate.discarded += to - q
 		}
 		p.moveTo(to)
@@ -101,8 +111,8 @@ func (a *account[E]) arrive(s *segment[E]) {
 
 // moveTo sets the border.
 func (a *account[E]) moveTo(q uint64) {
-	for len(a.clears) > 0 && a.clears[0].to <= q {
-		a.clears = a.clears[1:]
+	for len(a.gone) > 0 && a.gone[0].to <= q {
+		a.gone = a.gone[1:]
 	}
 	a.settled.Store(q)
 }
@@ -161,31 +171,31 @@ func (p *partition[E]) settleSome(end uint64, out *[]departure[E]) bool {
 
 // settleRun settles [q, *end) of segment s as far as one fate reaches, and sets *end to where it stopped.
 func (p *partition[E]) settleRun(s *segment[E], q uint64, end *uint64, out *[]departure[E]) {
-	c := p.cleared(q)
-	if q >= c.from {
+	c := p.goneAt(q)
+	if q >= c.from && !c.aged {
 		*end = min(*end, c.to)
 		p.fate.cleared += *end - q
 		return
 	}
-	base := s.base.Load()
-	to := min(*end, c.from)
+	base, to := s.base.Load(), min(*end, c.border(q))
 	to = base + s.hole(q-base, to-base)
 	if p.conf.deliver != nil {
 		to = min(to, q+uint64(cap(*out)-len(*out)))
 	}
-	p.classify(s, q-base, to-base, &p.fate, out)
+	p.classify(s, q-base, to-base, q >= c.from, &p.fate, out)
 	*end = to
 }
 
-// classify counts slots [a,b) of s, all published, as expired, purged or discarded; out may be nil.
-func (p *partition[E]) classify(s *segment[E], a, b uint64, f *fates, out *[]departure[E]) {
+// classify counts slots [a,b) of s, all published, as expired, purged or discarded; out may be nil. Those that were too old
+// when the floor moved over them are it for ever: they do not come back with the clock, nor with a longer MaxAge.
+func (p *partition[E]) classify(s *segment[E], a, b uint64, aged bool, f *fates, out *[]departure[E]) {
 	floor, limited := p.timeFloor(p.conf.now)
-	if !limited && p.conf.deliver == nil {
+	if !limited && !aged && p.conf.deliver == nil {
 		f.discarded += b - a
 		return
 	}
 	for i := a; i < b; i++ {
-		if t, ok := p.timeIfLimited(s, i, limited); ok && t.before(floor) {
+		if t, ok := p.timeIfLimited(s, i, limited); aged || ok && t.before(floor) {
 			if pt := p.purgedTo.Load(); pt != nil && t.before(*pt) {
 				f.purged++
 			} else {

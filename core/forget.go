@@ -39,7 +39,7 @@ func (p *partition[E]) clear() {
 		p.count(from)
 	}
 	if from < end {
-		p.clears = append(p.clears, interval{from, end})
+		p.gone = append(p.gone, interval{from: from, to: end})
 	}
 	p.clearedTo = end
 	p.raise(end)
@@ -87,29 +87,41 @@ func (p *partition[E]) expire() {
 	if !limited {
 		return
 	}
-	low, reserved := p.hiddenPrefix(floor)
-	if low <= p.floor.Load() {
+	hidden, reserved := p.hiddenPrefix(floor)
+	if hidden.to <= p.floor.Load() {
 		return
 	}
-	if low == reserved {
+	if hidden.to == reserved {
 		p.cutShort()
 	}
-	p.raise(low)
+	p.age(hidden)
 	p.giveBack(reserved)
 }
 
-// hiddenPrefix returns where the leading segments end that hold nothing but hidden events, and what is reserved.
-func (p *partition[E]) hiddenPrefix(floor instant) (low, reserved uint64) {
+// age moves the floor over hidden events and notes that these are out, whatever the clock or MaxAge says when they are settled.
+func (p *partition[E]) age(hidden interval) {
+	p.account.mu.Lock()
+	defer p.account.mu.Unlock()
+	if hidden.from = max(hidden.from, p.floor.Load()); hidden.from < hidden.to {
+		p.gone = append(p.gone, hidden)
+	}
+	p.raise(hidden.to)
+}
+
+// hiddenPrefix returns the leading segments that hold nothing but hidden events, and what is reserved.
+func (p *partition[E]) hiddenPrefix(floor instant) (hidden interval, reserved uint64) {
 	var c section[E]
 	c.open(p, 0)
 	defer c.close()
+	c.resolve() // MaxBytes may raise the low end
+	hidden = interval{from: c.lo, aged: true}
 	for x := range c.segments {
 		if !p.conf.digestOf(x.s, x.a, x.b, 0).span.max.before(floor) {
 			break
 		}
-		low = x.s.base.Load() + x.b
+		hidden.to = x.s.base.Load() + x.b
 	}
-	return low, c.reserved
+	return hidden, c.reserved
 }
 
 // dropBytes raises lo until the visible events fit the partition's byte limit.

@@ -89,17 +89,17 @@ func (p *partition[E]) preview(end uint64, f *fates) (waiting uint64) {
 			s = s.next.Load()
 			continue
 		}
-		to := min(end, border)
-		if c := p.cleared(q); q >= c.from {
-			to = min(to, c.to)
+		c := p.goneAt(q)
+		to := min(end, border, c.border(q))
+		if q >= c.from && !c.aged {
 			f.cleared += to - q
 		} else {
 			base := s.base.Load()
-			to = base + s.hole(q-base, min(to, c.from)-base)
+			to = base + s.hole(q-base, to-base)
 			if to == q {
 				return end - q
 			}
-			p.classify(s, q-base, to-base, f, nil)
+			p.classify(s, q-base, to-base, q >= c.from, f, nil)
 		}
 		q = to
 	}

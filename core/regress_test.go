@@ -241,3 +241,51 @@ func TestMaxBytesOfAbsurdSizes(t *testing.T) {
 		}
 	}
 }
+
+// What a Purge moves the floor over because of MaxAge stays expired, although the clock goes back or MaxAge grows before it is
+// settled: OnDiscard is not told of it.
+func TestExpiredStaysExpired(t *testing.T) {
+	t.Parallel()
+	type event struct {
+		n  int
+		at time.Time
+	}
+	for name, younger := range map[string]func(c *handClock, s *Store[event]) error{
+		"the clock goes back": func(c *handClock, _ *Store[event]) error { c.add(-time.Hour); return nil },
+		"MaxAge grows": func(_ *handClock, s *Store[event]) error {
+			return s.SetLimits(0, PartitionOptions{Capacity: 20, MaxAge: 24 * time.Hour})
+		},
+		"MaxAge is switched off": func(_ *handClock, s *Store[event]) error { return s.SetLimits(0, PartitionOptions{Capacity: 20}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newHandClock()
+			var told []int
+			s := mustNew(t, Options[event]{
+				Capacity: 20, MaxAge: time.Minute, Clock: clock.now, Time: func(e *event) time.Time { return e.at },
+				OnDiscard: func(_ Position, e *event) { told = append(told, e.n) },
+			})
+			if !s.sweeper.enter(context.Background()) { // nothing is settled meanwhile
+				t.Fatal("the sweeper is busy for ever")
+			}
+			for i := range 22 { // two leave by capacity
+				mustAppend(t, s, event{i, clock.now()})
+			}
+			clock.add(time.Hour)
+			wantError(t, "Purge", s.Purge(clock.now().Add(-time.Hour-time.Nanosecond)), nil) // older than all of them
+			wantError(t, name, younger(clock, s), nil)
+			before := s.Ledger()
+			s.sweeper.set(free)
+			mustSync(t, s)
+			after := s.Ledger()
+			for when, l := range map[string]Ledger{"before": before, "behind": after} {
+				if checkLedger(t, l); l.Visible != 0 || l.Discarded != 2 || l.Expired != 20 {
+					t.Errorf("%s a sweep: %+v, want 20 expired and 2 discarded", when, l)
+				}
+			}
+			if len(told) != 2 || told[0] != 0 || told[1] != 1 {
+				t.Errorf("OnDiscard was told of %v, want [0 1]", told)
+			}
+		})
+	}
+}
