@@ -3,6 +3,7 @@ package streams
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,7 +121,8 @@ func (a *answer) fromBetween() bool {
 func neverSent(err error) bool {
 	op := (*net.OpError)(nil)
 	dns := (*net.DNSError)(nil)
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+	untrusted := (*tls.CertificateVerificationError)(nil)
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &untrusted)
 }
 
 // maxReply is more than any page takes that the server sends in one piece.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -210,5 +212,22 @@ func TestEveryTryIsKnown(t *testing.T) {
 	a := streams.Append{Stream: "a", Expect: streams.ExpectVersion(1), Events: []streams.Event{{Data: []byte(`1`)}}}
 	if _, err := l.Append(t.Context(), a); !errors.Is(err, streams.ErrUnknownOutcome) || calls.Load() != 3 {
 		t.Errorf("%v after %d requests", err, calls.Load())
+	}
+}
+
+// TestUntrustedServer: to a server whose certificate is not trusted nothing was sent, and the error says so.
+func TestUntrustedServer(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	c, err := streams.NewClient(server.URL, streams.ClientOptions{RetryTimeout: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, err = c.Append(t.Context(), streams.Append{Stream: "a", Events: []streams.Event{{Data: []byte("1")}}})
+	if !errors.Is(err, streams.ErrUnavailable) || errors.Is(err, streams.ErrUnknownOutcome) || !strings.Contains(err.Error(), "certificate") {
+		t.Error(err)
 	}
 }
