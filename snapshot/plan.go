@@ -70,7 +70,8 @@ func makePlan[E any](p planner, c *cuts[E], store *core.Store[E]) *plan {
 func (p planner) choose(out *plan) []bool {
 	var changed []int
 	for i := range out.partitions {
-		if x := &out.partitions[i]; p.saved(x) != x.Next {
+		x := &out.partitions[i]
+		if first, next := p.saved(x); first != x.First || next != x.Next {
 			changed = append(changed, i)
 		}
 	}
@@ -88,27 +89,40 @@ func (p planner) choose(out *plan) []bool {
 	return taken
 }
 
-// saved returns up to where the base has a partition's events; First if it has none of those that are there.
-func (p planner) saved(x *Partition) uint64 {
+// saved returns which of a partition's events the base has: [first, next). It lacks the oldest ones if they left while
+// SetCapacity grew the partition: its cut may have left them out, and a later one show them.
+func (p planner) saved(x *Partition) (first, next uint64) {
 	if p.base == nil {
-		return x.First
+		return x.First, x.First
 	}
 	old := p.base.partition(x.Number)
 	if old == nil || old.Next-x.First > x.Next-x.First { // behind, or before First
-		return x.First
+		return x.First, x.First
 	}
-	return old.Next
+	begin := old.Next
+	if len(old.Blocks) > 0 {
+		begin = old.Blocks[0].First
+	}
+	if int64(begin-x.First) > 0 { // sequences may wrap around
+		return begin, old.Next
+	}
+	return x.First, old.Next
 }
 
 // partition decides about one partition. One that is not taken on stays as the base has it.
 func (p planner) partition(out *plan, i int) {
 	x := &out.partitions[i]
-	from := p.saved(x)
+	first, from := p.saved(x)
+	switch {
+	case !out.taken[i]:
+		x.First, x.Next = first, from
+	case first != x.First:
+		from = x.First // all of it, for blocks have no gaps
+	}
 	if from != x.First {
 		x.Blocks = kept(p.base.partition(x.Number).Blocks, x.First)
 	}
 	if !out.taken[i] {
-		x.Next = from
 		return
 	}
 	fresh := x.Next - from

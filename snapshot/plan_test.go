@@ -131,6 +131,32 @@ func repeat(n int, next func(i int) uint64, yield func(uint64) bool) {
 	}
 }
 
+// TestEventsThatCameBack: a cut that was opened while SetCapacity grew a partition has left out its oldest events, and the next
+// one shows them.
+func TestEventsThatCameBack(t *testing.T) {
+	for _, start := range []uint64{0, math.MaxUint64 - 105} {
+		for _, old := range []Partition{
+			{First: start + 100, Next: start + 110, Blocks: []Block{{First: start + 100, Count: 10}}},
+			{First: start + 100, Next: start + 100},
+		} {
+			g := newGrowing(start, 1<<40, 1000)
+			g.base = &Manifest{Partitions: []Partition{old}}
+			now := Partition{First: start + 90, Next: start + 120}
+			later := &plan{partitions: []Partition{now}, taken: []bool{false}}
+			g.partition(later, 0)
+			tiled(t, &later.partitions[0])
+			if x := later.partitions[0]; x.First != old.First || x.Next != old.Next || len(later.spans) > 0 {
+				t.Errorf("not taken on: [%d, %d) and %d spans", x.First-start, x.Next-start, len(later.spans))
+			}
+			taken := &plan{partitions: []Partition{now}, taken: []bool{true}}
+			g.partition(taken, 0)
+			if x := taken.partitions[0]; len(x.Blocks) > 0 || len(taken.spans) != 1 || taken.spans[0].first != start+90 || taken.spans[0].count != 30 {
+				t.Errorf("taken on: %+v, %+v", x, taken.spans)
+			}
+		}
+	}
+}
+
 // TestPlannedBytes is the promise that a snapshot behind few new events writes little more than these.
 func TestPlannedBytes(t *testing.T) {
 	worst := 0.
