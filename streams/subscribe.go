@@ -99,7 +99,7 @@ func (f *follower) first(c *cursor, s *stream) uint64 {
 	p, known := f.s.After[s.name]
 	switch {
 	case known:
-	case f.s.Start == FromNow:
+	case f.s.Start == FromNow || s.version == s.base:
 		return s.version + 1 // a stream that begins has its first event still to come
 	default:
 		return 0
@@ -254,7 +254,9 @@ func (f *follower) deliver(c *cursor, live bool, yield func(Message, error) bool
 	if !ok {
 		return false, f.lost(c, s, next, tell)
 	}
-	next = max(next, 1)
+	if next == 0 {
+		next = page.Oldest
+	}
 	if live && page.Version >= next && page.Version-next+1 >= FellBehindAt {
 		behind = true
 		if !yield(Message{Kind: MessageFellBehind, Stream: c.name, Epoch: epoch}, nil) {
