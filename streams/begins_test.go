@@ -81,3 +81,27 @@ func TestFollowFromBehindWhatAged(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestFollowWhatIsForgottenAndBegins: what was not delivered of a stream that was deleted is told before what has its name when
+// even its version is forgotten.
+func TestFollowWhatIsForgottenAndBegins(t *testing.T) {
+	for _, after := range []map[string]streams.Checkpoint{nil, {"a": {}}, {"a": {Version: 2}}} {
+		l := openLocal(t, streams.Options{MaxStreams: 1})
+		appendTo(t, l, "a", 600)
+		first := after["a"].Version + 1
+		got := heard(t, l, streams.Subscription{Pattern: "a", After: after}, "caughtup", map[string]func(){fmt.Sprintf("a@%d", first): func() {
+			deleteStream(t, l, "a")
+			appendTo(t, l, "b", 1)
+			deleteStream(t, l, "b")
+			appendTo(t, l, "a", 2)
+		}})
+		var want []string
+		for i := range uint64(256) { // were read before
+			want = append(want, fmt.Sprintf("a@%d", first+i))
+		}
+		want = append(want, fmt.Sprintf("gap a %d-600 deleted", first+256), "a@1", "a@2", "caughtup")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("after %v: %s", after, diff)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"sync"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -15,7 +16,8 @@ type follower struct {
 	l       *Local
 	s       Subscription
 	pattern pattern
-	cursors map[string]*cursor // by stream; a deleted stream keeps its own, to go on when it begins again, until it is forgotten
+	after   map[string]Checkpoint // of streams that were not forgotten since
+	cursors map[string]*cursor    // by stream; a deleted stream keeps its own, to go on when it begins again, until it is forgotten
 
 	mu    sync.Mutex
 	ready []*cursor
@@ -31,7 +33,6 @@ type cursor struct {
 	stream *stream
 	queued bool
 	next   uint64 // version to deliver next; 0: the oldest that is there
-	anew   bool   // next was set back since delivery began: the stream is numbered from 1 again
 	gap    *Gap   // to be told first
 }
 
@@ -73,12 +74,8 @@ func (f *follower) attach(s *stream) {
 		f.cursors[s.name] = c
 	}
 	f.mu.Lock()
-	before := c.stream
 	c.stream = s
-	switch {
-	case before != nil && s.version < before.version: // its last version was forgotten, and it begins at 1 again
-		c.next, c.anew = s.version+1, true
-	case c.next == 0:
+	if c.next == 0 {
 		c.next = f.first(c, s)
 	}
 	f.mu.Unlock()
@@ -86,17 +83,16 @@ func (f *follower) attach(s *stream) {
 	f.wake(c)
 }
 
-// forget lets go of a stream whose version was forgotten: if it begins again, it is another one. That of a checkpoint stays, so
-// that the checkpoint is not asked again. Local.begin is locked.
+// forget lets go of a stream whose version was forgotten: if it begins again, it is another one. What its cursor has to tell yet
+// comes before that, because the cursor waits since the deletion. Local.begin is locked.
 func (f *follower) forget(name string) {
-	if _, asked := f.s.After[name]; !asked {
-		delete(f.cursors, name)
-	}
+	delete(f.cursors, name)
+	delete(f.after, name)
 }
 
 // first decides where a subscription begins in a stream.
 func (f *follower) first(c *cursor, s *stream) uint64 {
-	p, known := f.s.After[s.name]
+	p, known := f.after[s.name]
 	switch {
 	case known:
 	case f.s.Start == FromNow || s.version == s.base:
@@ -139,7 +135,7 @@ func (l *Local) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Message
 			yield(Message{}, wrap("subscribe", s.Pattern, err))
 			return
 		}
-		f := &follower{l: l, s: s, pattern: p, cursors: map[string]*cursor{}, bell: make(chan struct{}, 1)}
+		f := &follower{l: l, s: s, pattern: p, after: maps.Clone(s.After), cursors: map[string]*cursor{}, bell: make(chan struct{}, 1)}
 		l.follow(f)
 		defer l.unfollow(f)
 		f.run(ctx, yield)
@@ -157,7 +153,7 @@ func (l *Local) follow(f *follower) {
 		s.mu.Unlock()
 		return true
 	})
-	for name, p := range f.s.After {
+	for name, p := range f.after {
 		if v := l.ended[name].version; l.find(name) == nil && max(v, p.Version) > 0 { // what is gone is told now, not when it begins again
 			s := &stream{name: name, base: v, version: v, dead: true}
 			s.mu.Lock()
@@ -233,7 +229,7 @@ func (f *follower) run(ctx context.Context, yield func(Message, error) bool) {
 func (f *follower) deliver(c *cursor, live bool, yield func(Message, error) bool) (behind bool, err error) {
 	f.mu.Lock()
 	s, next, gap := c.stream, c.next, c.gap
-	c.gap, c.anew = nil, false
+	c.gap = nil
 	f.mu.Unlock()
 	epoch := f.l.Epoch()
 	tell := func(g Gap) error {
@@ -298,9 +294,7 @@ func (f *follower) lost(c *cursor, s *stream, next uint64, tell func(Gap) error)
 func (c *cursor) move(s *stream, next uint64) {
 	c.follower.mu.Lock()
 	defer c.follower.mu.Unlock()
-	if !c.anew {
-		c.next = next
-	}
+	c.next = next
 	if c.stream != s && !c.queued {
 		c.queued = true
 		c.follower.ready = append(c.follower.ready, c)
