@@ -105,3 +105,17 @@ func TestFollowWhatIsForgottenAndBegins(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckpointAboveAStreamNumberedAnew: nothing of such a stream is what the reader has seen.
+func TestCheckpointAboveAStreamNumberedAnew(t *testing.T) {
+	l := openLocal(t, streams.Options{MaxStreams: 1})
+	appendTo(t, l, "a", 6)
+	deleteStream(t, l, "a")
+	appendTo(t, l, "b", 1)
+	deleteStream(t, l, "b")
+	appendTo(t, l, "a", 2)
+	got := heard(t, l, streams.Subscription{Pattern: "a", After: map[string]streams.Checkpoint{"a": {Epoch: l.Epoch(), Version: 6}}}, "caughtup", nil)
+	if diff := cmp.Diff([]string{"gap a 1-6 epoch", "a@1", "a@2", "caughtup"}, got); diff != "" {
+		t.Error(diff)
+	}
+}

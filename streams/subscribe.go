@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/ephemera-go/ephemera/core"
@@ -109,15 +110,21 @@ func (f *follower) first(c *cursor, s *stream) uint64 {
 
 // horizon returns up to which version a checkpoint still means the same events.
 func (l *Local) horizon(s *stream, p Checkpoint) uint64 {
-	if p.Epoch.IsZero() || p.Epoch == l.Epoch() {
+	if p.Epoch.IsZero() {
 		return min(p.Version, s.version)
 	}
-	for i := range l.ancestors {
-		if a := &l.ancestors[i]; a.epoch == p.Epoch {
-			return min(p.Version, a.versions[s.name], s.version) // lower, if the stream was deleted and forgotten since
+	kept := p.Version
+	if p.Epoch != l.Epoch() {
+		i := slices.IndexFunc(l.ancestors, func(a ancestor) bool { return a.epoch == p.Epoch })
+		if i < 0 {
+			return 0
 		}
+		kept = min(kept, l.ancestors[i].versions[s.name])
 	}
-	return 0
+	if kept > s.version { // the stream was deleted and forgotten since, and is numbered from 1 again
+		return 0
+	}
+	return kept
 }
 
 // batch is how many events of one stream are read before the next stream has its turn.
