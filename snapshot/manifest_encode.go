@@ -17,6 +17,14 @@ func (m *Manifest) encode(store string, method Compression) ([]byte, error) {
 		s := &m.Sections[i]
 		frames = append(frames, append(appendText(nil, s.Name), s.Data...))
 	}
+	blob, err := encodeFrames(frames, method)
+	if err == nil && !believed(frames, len(blob)) {
+		return encodeFrames(frames, NoCompression)
+	}
+	return blob, err
+}
+
+func encodeFrames(frames [][]byte, method Compression) ([]byte, error) {
 	w := newBlobWriter(kindManifest, method)
 	for _, f := range frames {
 		if _, err := w.add(f); err != nil {
@@ -24,6 +32,20 @@ func (m *Manifest) encode(store string, method Compression) ([]byte, error) {
 		}
 	}
 	return w.finish(), nil
+}
+
+// believed reports whether a reader believes the frames in a blob of so many bytes. It may not if those that were packed
+// before the last ones are dense: then they are below what is free, and all of them are beyond.
+func believed(frames [][]byte, size int) bool {
+	so := unpacked{kind: kindManifest}
+	for _, f := range frames {
+		raw := int64(len(f))
+		if !so.allows(raw, raw, int64(size)) { // frame by frame the writer has seen to it
+			return false
+		}
+		so.add(raw)
+	}
+	return true
 }
 
 func (m *Manifest) appendHead(b []byte) []byte {
