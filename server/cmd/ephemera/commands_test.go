@@ -261,7 +261,8 @@ func TestSnapshotCommands(t *testing.T) {
 
 // Who mistypes where a backup is made from, or where it is, is told so, and nothing is made there.
 func TestPlacesThatAreNotThere(t *testing.T) {
-	dir := t.TempDir()
+	dir, data := t.TempDir(), t.TempDir()
+	serve(t, data, "--snapshots", "mem://").stop()
 	for _, args := range [][]string{
 		{"copy", "file:" + dir + "/no", "mem://"},
 		{"copy", "sqlite:" + dir + "/no.db", "mem://"},
@@ -269,6 +270,11 @@ func TestPlacesThatAreNotThere(t *testing.T) {
 		{"copy", "sqlite:" + dir + "/no.db?synchronous=full", "mem://", "--signals"},
 		{"snapshot", "verify", "--snapshots", "file:" + dir + "/no"},
 		{"snapshot", "ls", "--snapshots", "sqlite:" + dir + "/no.db"},
+		{"snapshot", "prune", "--snapshots", "file:" + dir + "/no"},
+		{"snapshot", "prune", "--snapshots", "sqlite:" + dir + "/no.db"},
+		{"snapshot", "restore", "streams", "1", "--data", data, "--snapshots", "file:" + dir + "/no"},
+		{"snapshot", "restore", "streams", "1", "--data", data, "--snapshots", "sqlite:" + dir + "/no.db"},
+		{"snapshot", "restore", "streams", "1", "--data", data},
 		{"snapshot", "verify", "--snapshots", "mem://"}, // it is there, and empty
 	} {
 		if code, out, text := once(t, args...); code != 1 {
@@ -277,6 +283,9 @@ func TestPlacesThatAreNotThere(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Join(data, "snapshots")); !os.IsNotExist(err) {
+		t.Error(err)
 	}
 }
 

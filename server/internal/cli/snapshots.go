@@ -41,10 +41,27 @@ func (p *place) open(ctx context.Context, write bool) (sinks.BlobStore, error) {
 			}
 		}
 	}
-	if !write {
-		at = readOnly(at)
+	looked, err := sinks.OpenBlobs(ctx, readOnly(at))
+	switch {
+	case !write:
+		return looked, err
+	case err == nil:
+		if err := looked.Close(); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, sinks.ErrReadOnly): // what an older version has written is there
+		return nil, err
 	}
 	return sinks.OpenBlobs(ctx, at)
+}
+
+// check fails for a place that is not there, or may not be changed.
+func (p *place) check(ctx context.Context) error {
+	blobs, err := p.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	return blobs.Close()
 }
 
 // readOnlyKeys are those of URLs, by scheme, that keep a place from being made, as docs/urls.md has them.
@@ -259,6 +276,9 @@ func (c *snapshotRestoreCmd) Run(w *world) (err error) {
 	o.Restore, o.Ordinals = state.Newest, map[string]uint64{c.Name: c.Ordinal}
 	o.Owner, o.FinalTimeout, o.Logger = "ephemera snapshot restore", c.FinalTimeout, c.logger(w.stderr)
 	if err := state.CheckData(c.Data); err != nil {
+		return err
+	}
+	if err := c.check(w.ctx); err != nil {
 		return err
 	}
 	s, err := state.Open(w.ctx, o)
