@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
 	"github.com/ephemera-go/ephemera/sinks/faultstore"
@@ -94,6 +96,30 @@ func TestStopWhileRestoring(t *testing.T) {
 	r.want(200, &sum, "GET", "/metrics/sum?label=a", "")
 	if len(all) != 3 || sum != 7 || got.header.Get("Ephemera-Epoch") != epoch {
 		t.Errorf("%d events, a sum of %v, epoch %s, want %s: %s", len(all), sum, got.header.Get("Ephemera-Epoch"), epoch, r.out)
+	}
+}
+
+// TestHurryWhileSavingHangs: a second signal ends a server whose places do not answer, before their leases would end. It names
+// what it could not save, with code 6.
+func TestHurryWhileSavingHangs(t *testing.T) {
+	t.Parallel() // it waits for what hangs
+	dir := t.TempDir()
+	snapshots, _ := faults(t, filepath.Join(dir, "snapshots"), "put:* stall; release:* stall")
+	signals, _ := faults(t, filepath.Join(dir, "signals"), "append:* stall; release:* stall")
+	r := serve(t, dir, "--snapshots", snapshots, "--signals", signals, "--snapshot-interval", "1h", "--final-timeout", "10s")
+	r.want(http.StatusCreated, nil, "POST", "/streams/a", `[{"data":1},{"data":2}]`)
+	r.want(http.StatusCreated, nil, "POST", "/signals", `{"name":"a"}`)
+	r.signals <- syscall.SIGTERM
+	r.out.wait(t, "(?m)^saving$", r.over)
+	begin := time.Now()
+	r.signals <- syscall.SIGTERM
+	code, took := r.end(), time.Since(begin)
+	if text := r.err.String(); code != 6 || !strings.Contains(text, "not everything was saved") || !strings.Contains(text, "2 events") ||
+		!strings.Contains(text, "1 signals") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	if took >= sinks.DefaultTTL { // 2 s for saving, a tenth of the final timeout, and one for giving back
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -78,20 +78,22 @@ func (w *world) failed(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, context.Canceled) && !errors.Is(err, streams.ErrUnknownOutcome) && !errors.Is(err, remote.ErrUnknownOutcome) {
+	code := exitFailed
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			code = c.code
+			break
+		}
+	}
+	if errors.Is(err, context.Canceled) && code != exitUnknown && code != exitUnsaved { // these are worth more than why
 		_, _ = fmt.Fprintln(w.stderr, "ephemera: interrupted")
 		return exitInterrupted
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(w.stderr, "ephemera: "+line)
 	}
-	for _, c := range codes {
-		if errors.Is(err, c.err) {
-			if c.code == exitUsage {
-				_, _ = fmt.Fprintln(w.stderr, "ephemera: --help shows how, for every command too")
-			}
-			return c.code
-		}
+	if code == exitUsage {
+		_, _ = fmt.Fprintln(w.stderr, "ephemera: --help shows how, for every command too")
 	}
-	return exitFailed
+	return code
 }

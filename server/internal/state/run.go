@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ephemera-go/ephemera/sinks"
 	"github.com/ephemera-go/ephemera/snapshot"
@@ -15,11 +16,16 @@ import (
 func (s *State) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	n := 2 + len(s.leases)
-	ended := make(chan error, n)
+	n := 2
+	ended := make(chan error, n+len(s.held))
 	go func() { ended <- s.Events.Run(ctx) }()
 	go func() { ended <- s.Metrics.Run(ctx) }()
-	for _, l := range s.leases {
+	for _, h := range s.held {
+		l := h.lease
+		if l == nil {
+			continue
+		}
+		n++
 		go func() {
 			select {
 			case <-l.Done():
@@ -77,13 +83,13 @@ func (s *State) Verify(ctx context.Context) (map[string]*snapshot.Verified, erro
 }
 
 // Close refuses what comes, writes pending signals, takes final snapshots and gives everything back. It takes as long as
-// FinalTimeout says, or as the context lasts if that is shorter. What was not saved is ErrUnsaved and named. Later calls
-// return the same.
+// FinalTimeout says, or as the context lasts if that is shorter, and at most FinalTimeout/10 + 1 s more for places that hang.
+// What was not saved is ErrUnsaved and named. Later calls return the same.
 func (s *State) Close(ctx context.Context) error {
 	s.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, s.o.FinalTimeout)
 		defer cancel()
-		s.closed = errors.Join(s.finish(ctx), s.release())
+		s.closed = errors.Join(s.finish(ctx), s.release(ctx))
 	})
 	return s.closed
 }
@@ -123,20 +129,36 @@ func unsaved(what string, err error) error {
 	return wrap("close", what, fmt.Errorf("%w: %w", ErrUnsaved, err))
 }
 
-// release gives back what open took, as far as it came.
-func (s *State) release() error {
-	var failed []error
-	for _, l := range s.leases {
-		failed = append(failed, l.Close())
+// releaseGrace is for what can be given back although the time for saving is over.
+const releaseGrace = time.Second
+
+// release gives back what open took, side by side. It does not wait for a place that hangs, whose lease ends by itself.
+func (s *State) release(ctx context.Context) error {
+	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(releaseGrace, cancel) })()
+	failed := make([]error, len(s.held))
+	var all sync.WaitGroup
+	for i, h := range s.held {
+		all.Go(func() { failed[i] = wrap("close", h.object, h.release(grace)) })
 	}
-	if s.stored != nil {
-		failed = append(failed, s.stored.Close())
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+func (h *holding) release(ctx context.Context) error {
+	over := make(chan error, 1)
+	go func() {
+		var err error
+		if h.lease != nil {
+			err = h.lease.Close()
+		}
+		over <- errors.Join(err, h.store.Close())
+	}()
+	select {
+	case err := <-over:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("it hangs, and its lease ends by itself: %w", ctx.Err())
 	}
-	if s.blobs != nil {
-		failed = append(failed, s.blobs.Close())
-	}
-	if s.owner != nil {
-		failed = append(failed, s.owner.Close())
-	}
-	return wrap("close", s.o.Data, errors.Join(failed...))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ type State struct {
 	blobs   sinks.BlobStore
 	stored  sinks.SignalStore
 	owner   sinks.BlobStore // has the lease of the data directory, and its runs
-	leases  []*sinks.Lease
+	held    []*holding
 	closing sync.Once
 	closed  error
 }
@@ -92,10 +93,17 @@ func (s *State) claim(ctx context.Context) error {
 	return err
 }
 
-type closer interface{ Close() error }
+// A holding is a store that is open, and its lease if it has leases.
+type holding struct {
+	object string
+	store  io.Closer
+	lease  *sinks.Lease
+}
 
 // hold takes the lease of a store until the State is closed; nil for a store without leases.
-func (s *State) hold(ctx context.Context, object string, store closer) (*sinks.Lease, error) {
+func (s *State) hold(ctx context.Context, object string, store io.Closer) (*sinks.Lease, error) {
+	h := &holding{object: object, store: store}
+	s.held = append(s.held, h)
 	lease, err := sinks.Hold(ctx, store, sinks.Claim{Owner: s.o.Owner})
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
@@ -105,7 +113,7 @@ func (s *State) hold(ctx context.Context, object string, store closer) (*sinks.L
 	case err != nil:
 		return nil, wrap("open", object, err)
 	}
-	s.leases = append(s.leases, lease)
+	h.lease = lease
 	return lease, nil
 }
 
