@@ -82,20 +82,31 @@ func (s *State) Verify(ctx context.Context) (map[string]*snapshot.Verified, erro
 	return found, errors.Join(failed...)
 }
 
-// Close refuses what comes, writes pending signals, takes final snapshots and gives everything back. It takes as long as
+// Close refuses what comes, writes pending signals, takes final snapshots and gives everything back. Where Restore failed it
+// saves nothing. It takes as long as
 // FinalTimeout says, or as the context lasts if that is shorter, and at most FinalTimeout/10 + 1 s more for places that hang.
 // What was not saved is ErrUnsaved and named. Later calls return the same.
 func (s *State) Close(ctx context.Context) error {
 	s.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, s.o.FinalTimeout)
 		defer cancel()
-		s.closed = errors.Join(s.finish(ctx), s.release(ctx))
+		saved := s.finish(ctx)
+		if !s.restored {
+			saved = nil // there was nothing to save
+		}
+		s.closed = errors.Join(saved, s.release(ctx))
 	})
 	return s.closed
 }
 
-// finish saves everything side by side, so that a place that hangs keeps nothing else from being saved.
+// finish saves everything side by side, so that a place that hangs keeps nothing else from being saved. Where not everything was
+// restored it saves nothing: each start that fails would push out an older snapshot, and hide that the newest was not final.
 func (s *State) finish(ctx context.Context) error {
+	if !s.restored {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		cancel()
+	}
 	var failed [4]error
 	var all sync.WaitGroup
 	if s.Log != nil {

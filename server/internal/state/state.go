@@ -29,13 +29,14 @@ type State struct {
 	Loaded  window.LoadReport // signals that came back
 	Runs    *Runs
 
-	o       Options
-	blobs   sinks.BlobStore
-	stored  sinks.SignalStore
-	owner   sinks.BlobStore // has the lease of the data directory, and its runs
-	held    []*holding
-	closing sync.Once
-	closed  error
+	o        Options
+	blobs    sinks.BlobStore
+	stored   sinks.SignalStore
+	owner    sinks.BlobStore // has the lease of the data directory, and its runs
+	held     []*holding
+	restored bool // everything
+	closing  sync.Once
+	closed   error
 }
 
 // Open is Claim and Restore.
@@ -74,10 +75,12 @@ func Claim(ctx context.Context, o Options) (*State, error) {
 
 // Restore brings back what was saved. When it fails nothing is restored, and Close gives everything back.
 func (s *State) Restore(ctx context.Context) error {
-	if err := s.openSnapshots(ctx); err != nil || s.o.NoSignals {
-		return err
+	err := s.openSnapshots(ctx)
+	if err == nil && !s.o.NoSignals {
+		err = s.openSignals(ctx)
 	}
-	return s.openSignals(ctx)
+	s.restored = err == nil
+	return err
 }
 
 // claim takes the lease of the data directory.

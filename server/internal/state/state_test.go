@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/sinks"
 	"github.com/ephemera-go/ephemera/streams"
@@ -194,13 +196,19 @@ func TestDataThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// damage changes the manifest of the newest snapshot of the streams and returns its name.
-func damage(t *testing.T, dir string) string {
+func manifests(t *testing.T, dir, name string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, "snapshots", "blobs", "streams+", "manifests+", "*"))
+	found, err := filepath.Glob(filepath.Join(dir, "snapshots", "blobs", name+"+", "manifests+", "*"))
 	if err != nil || len(found) == 0 {
 		t.Fatalf("no manifest: %v", err)
 	}
+	return found
+}
+
+// damage changes the manifest of the newest snapshot and returns its name.
+func damage(t *testing.T, dir, of string) string {
+	t.Helper()
+	found := manifests(t, dir, of)
 	name := found[len(found)-1]
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -227,7 +235,7 @@ func TestDamagedNewestSnapshot(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	name := damage(t, dir)
+	name := damage(t, dir, state.StreamsName)
 	for range 2 { // refusing changes nothing
 		_, err := state.Open(t.Context(), options(dir))
 		if !errors.Is(err, state.ErrDamaged) || !errors.Is(err, sinks.ErrCorrupt) ||
@@ -247,6 +255,57 @@ func TestDamagedNewestSnapshot(t *testing.T) {
 	}
 	o.Restore = state.Empty
 	check(t, open(t, o), 0, 0, 2)
+}
+
+// TestFailedRestoreSavesNothing: what could be restored before something else could not is not saved again, also after a crash or
+// when an older snapshot was asked for; each try would push out an older one.
+func TestFailedRestoreSavesNothing(t *testing.T) {
+	for name, damaged := range map[string]func(dir string) error{
+		"metrics": func(dir string) error { damage(t, dir, state.MetricsName); return nil },
+		"signals": func(dir string) error {
+			for _, name := range []string{"signals.db-wal", "signals.db-shm"} {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+					return err
+				}
+			}
+			return os.WriteFile(filepath.Join(dir, "signals.db"), []byte(strings.Repeat("no database ", 1000)), 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, crashed := t.TempDir(), t.TempDir()
+			s := open(t, options(dir))
+			fill(t, s)
+			if err := s.Save(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			fill(t, s)
+			if err := s.Save(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, dir := range []string{dir, crashed} {
+				if err := damaged(dir); err != nil {
+					t.Fatal(err)
+				}
+				before := manifests(t, dir, state.StreamsName)
+				for _, ordinals := range []map[string]uint64{nil, {state.StreamsName: 1}} {
+					o := options(dir)
+					o.Ordinals = ordinals
+					if _, err := state.Open(t.Context(), o); !errors.Is(err, sinks.ErrCorrupt) {
+						t.Error(err)
+					}
+				}
+				if d := cmp.Diff(before, manifests(t, dir, state.StreamsName)); d != "" {
+					t.Error(d)
+				}
+			}
+		})
+	}
 }
 
 func TestBadOptionsTogether(t *testing.T) {
