@@ -259,6 +259,23 @@ func TestSnapshotCommands(t *testing.T) {
 	}
 }
 
+// TestMissingObject: a snapshot that lacks an object is damaged, as one with a wrong byte is.
+func TestMissingObject(t *testing.T) {
+	dir := t.TempDir()
+	r := serve(t, dir)
+	orders(r)
+	r.stop()
+	objects, err := filepath.Glob(filepath.Join(dir, "snapshots", "blobs", "streams+", "objects+", "*"))
+	if err != nil || len(objects) != 1 || os.Remove(objects[0]) != nil {
+		t.Fatal(objects, err)
+	}
+	for _, args := range [][]string{{"snapshot", "verify", "--data", dir}, {"copy", "file:" + dir + "/snapshots", "mem://"}} {
+		if code, out, text := once(t, args...); code != 5 || !strings.Contains(text, filepath.Base(objects[0])) {
+			t.Errorf("%v: exit code %d: %s%s", args, code, out, text)
+		}
+	}
+}
+
 // Who mistypes where a backup is made from, or where it is, is told so, and nothing is made there.
 func TestPlacesThatAreNotThere(t *testing.T) {
 	dir, data := t.TempDir(), t.TempDir()

@@ -56,7 +56,7 @@ func (c *copyCmd) Run(w *world) error {
 	var failed []error
 	for _, name := range names {
 		done, err := snapshot.Copy(ctx, from, to, snapshot.CopyOptions{Name: name, Newest: c.Newest, Progress: w.progress})
-		failed = append(failed, err)
+		failed = append(failed, lacking(err))
 		if w.json {
 			if err := w.line(map[string]any{
 				"name": name, "snapshots": done.Snapshots, "objects": done.Objects, "present": done.Present, "bytes": done.Bytes,

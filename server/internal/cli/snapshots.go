@@ -193,10 +193,18 @@ func (c *snapshotVerifyCmd) Run(w *world) error {
 			w.say("%s: %d snapshots, %d objects, %d bytes read; %d objects unused, %d foreign", name, len(found.Snapshots),
 				found.Objects, found.Bytes, len(found.Unused), len(found.Foreign))
 		}
-		return err
+		return lacking(err)
 	})
 	if err == nil && !some { // of a backup that is not where it should be, nothing is wrong
 		return fmt.Errorf("%w there", snapshot.ErrNoSnapshot)
+	}
+	return err
+}
+
+// lacking says that a snapshot without one of its objects is damaged. That it was pruned meanwhile would be no error.
+func lacking(err error) error {
+	if errors.Is(err, sinks.ErrNotFound) {
+		return fmt.Errorf("%w: %w", snapshot.ErrCorrupt, err)
 	}
 	return err
 }
