@@ -83,30 +83,25 @@ func (s *State) Verify(ctx context.Context) (map[string]*snapshot.Verified, erro
 }
 
 // Close refuses what comes, writes pending signals, takes final snapshots and gives everything back. Where Restore failed it
-// saves nothing. It takes as long as
-// FinalTimeout says, or as the context lasts if that is shorter, and at most FinalTimeout/10 + 1 s more for places that hang.
-// What was not saved is ErrUnsaved and named. Later calls return the same.
+// saves nothing, and the next start finds what this one found. It takes as long as FinalTimeout says, or as the context lasts if
+// that is shorter, and at most FinalTimeout/10 + 1 s more for places that hang. What was not saved is ErrUnsaved and named. Later
+// calls return the same.
 func (s *State) Close(ctx context.Context) error {
 	s.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, s.o.FinalTimeout)
 		defer cancel()
-		saved := s.finish(ctx)
-		if !s.restored {
-			saved = nil // there was nothing to save
+		if s.restored {
+			s.closed = s.finish(ctx)
+		} else {
+			s.closed = s.abandon(ctx)
 		}
-		s.closed = errors.Join(saved, s.release(ctx))
+		s.closed = errors.Join(s.closed, s.release(ctx))
 	})
 	return s.closed
 }
 
-// finish saves everything side by side, so that a place that hangs keeps nothing else from being saved. Where not everything was
-// restored it saves nothing: each start that fails would push out an older snapshot, and hide that the newest was not final.
+// finish saves everything side by side, so that a place that hangs keeps nothing else from being saved.
 func (s *State) finish(ctx context.Context) error {
-	if !s.restored {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		cancel()
-	}
 	var failed [4]error
 	var all sync.WaitGroup
 	if s.Log != nil {
@@ -123,6 +118,38 @@ func (s *State) finish(ctx context.Context) error {
 	}
 	all.Wait()
 	return errors.Join(failed[:]...)
+}
+
+// abandon leaves everything as it was before Restore. Saving what came back would push out an older snapshot with each start
+// that fails, make an older one that was asked for the newest, and hide from the next start that the newest was not final.
+func (s *State) abandon(ctx context.Context) error {
+	over, cancel := context.WithCancel(ctx)
+	cancel() // so that nothing is saved
+	var failed []error
+	if s.Log != nil {
+		_ = s.Log.Close()
+	}
+	if s.Events != nil {
+		_ = s.Events.Shutdown(over)
+		failed = append(failed, s.unmark(ctx, StreamsName, s.Events.Report()))
+	}
+	if s.Metrics != nil {
+		_ = s.Metrics.Shutdown(over)
+		failed = append(failed, s.unmark(ctx, MetricsName, s.Metrics.Report()))
+	}
+	if s.Signals != nil {
+		failed = append(failed, s.closeSignals(ctx))
+	}
+	return errors.Join(failed...)
+}
+
+// unmark takes back that a final snapshot was opened, so that its epoch can go on: nothing was appended. With a new epoch the mark
+// was there before, or none was needed. docs/formats/snapshot.md has its name.
+func (s *State) unmark(ctx context.Context, name string, r snapshot.Report) error {
+	if !r.Final || r.NewEpoch {
+		return nil
+	}
+	return wrap("close", name, s.blobs.Delete(ctx, fmt.Sprintf("%s/opened/%016x", name, r.Ordinal)))
 }
 
 func (s *State) closeSignals(ctx context.Context) error {
