@@ -142,6 +142,25 @@ func TestRaiseAndSense(t *testing.T) {
 }
 
 // Who raises a signal is told whether it may have been raised although the reply says something else, or nothing.
+// TestTextsOfOthers: what somebody stored is one line, and moves no cursor; what is no text is refused and not changed.
+func TestTextsOfOthers(t *testing.T) {
+	r := serve(t, t.TempDir())
+	url := "--url=" + r.url
+	ok(t, "raise", "\x1b[2J\u202e", "--key=a\n2 b", "--data=\"\u009b\"", url)
+	if out := ok(t, "sense", url); strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, ` \u001b[2J`+"\u202e"+` a\u000a2 b "\u009b"`+"\n") {
+		t.Errorf("%q", out)
+	}
+	ok(t, "append", "a", "\"\u009b\"", url)
+	if out := ok(t, "read", "a", url); !strings.HasSuffix(out, ` "\u009b"`+"\n") {
+		t.Errorf("%q", out)
+	}
+	for _, args := range [][]string{{"raise", "\xff"}, {"raise", "a", "--key=\xff"}, {"append", "\xff", "1"}, {"sense", "\xff"}} {
+		if code, out, text := once(t, append(args, url)...); code != 2 || !strings.Contains(text, "not UTF-8") {
+			t.Errorf("%q: exit code %d: %s%s", args, code, out, text)
+		}
+	}
+}
+
 func TestRaiseTellsWhatMayBeDone(t *testing.T) {
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch status := strings.TrimPrefix(r.URL.Path, "/"); status {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -62,6 +63,11 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return exitOK
 	}
 	w := &world{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, signals: signals, terminal: isTerminal(stderr)}
+	for _, arg := range args {
+		if !utf8.ValidString(arg) { // the parser would put another text there
+			return w.failed(fmt.Errorf("%w: %q is not UTF-8", errUsage, arg))
+		}
+	}
 	defer func() {
 		switch left := recover().(type) {
 		case nil:

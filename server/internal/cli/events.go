@@ -231,7 +231,7 @@ func (w *world) event(e *streams.Event, epoch core.Epoch) error {
 	if e.Type != "" {
 		kind = e.Type + " "
 	}
-	_, err := fmt.Fprintf(w.stdout, "%s %d %s %s%s\n", e.Stream, e.Version, e.Time.Format(time.RFC3339), kind, e.Data)
+	_, err := fmt.Fprintln(w.stdout, oneLine(fmt.Sprintf("%s %d %s %s%s", e.Stream, e.Version, e.Time.Format(time.RFC3339), kind, e.Data)))
 	return err
 }
 

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ephemera-go/ephemera/server/internal/remote"
 )
@@ -145,8 +147,21 @@ func (w *world) signal(raw json.RawMessage) error {
 	if s.Key != "" {
 		key = " " + s.Key
 	}
-	_, err := fmt.Fprintf(w.stdout, "%d %s %s%s %s\n", s.Sequence, s.Time.Format(time.RFC3339), s.Name, key, s.Data)
+	_, err := fmt.Fprintln(w.stdout, oneLine(fmt.Sprintf("%d %s %s%s %s", s.Sequence, s.Time.Format(time.RFC3339), s.Name, key, s.Data)))
 	return err
+}
+
+// oneLine writes control characters as JSON does: they would move the cursor of a terminal, or look like another line.
+func oneLine(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			_, _ = fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		_, _ = b.WriteRune(r)
+	}
+	return b.String()
 }
 
 type statsCmd struct {

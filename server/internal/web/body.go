@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"time"
+	"unicode/utf8"
 )
 
 var (
@@ -29,6 +30,8 @@ func (o *Options) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, errSlow
 	case err != nil:
 		return nil, bad("the body cannot be read")
+	case !utf8.Valid(b): // the decoder would put another text there
+		return nil, bad("the body is not UTF-8")
 	}
 	return b, nil
 }

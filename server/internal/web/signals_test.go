@@ -72,9 +72,10 @@ func TestSignals(t *testing.T) {
 			}
 		}
 	}
-	for _, body := range []string{`{"name":1}`, `{}x`, `[]`, ``, `{"name":"a","colour":"red"}`, `{"name":"a","base64":"?"}`} {
+	for _, body := range []string{`{"name":1}`, `{}x`, `[]`, ``, `{"name":"a","colour":"red"}`, `{"name":"a","base64":"?"}`, "{\"name\":\"\xff\"}"} {
 		want(t, s, http.StatusBadRequest, "POST", "/signals", body)
 	}
+	want(t, s, http.StatusBadRequest, "POST", "/metrics", "{\"label\":\"\xff\",\"value\":1}")
 	want(t, s, http.StatusUnprocessableEntity, "POST", "/signals", `{"name":""}`)
 	want(t, s, http.StatusUnprocessableEntity, "POST", "/signals", `[{"name":"a"},{"name":""}]`)
 	want(t, s, http.StatusBadRequest, "GET", "/signals?pattern=,", "")
