@@ -43,7 +43,7 @@ const resultBytes = 192
 func (h *Handler) readAppend(w http.ResponseWriter, r *http.Request, stream string) (Append, []int, error) {
 	a := Append{Stream: stream}
 	var err1, err2 error
-	a.Key, err1 = header(r, headerKey)
+	a.Key, err1 = said(r, headerKey)
 	a.Expect, a.Epoch, err2 = expectation(r)
 	if err := errors.Join(err1, err2); err != nil {
 		return a, nil, err

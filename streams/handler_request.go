@@ -82,6 +82,15 @@ func header(r *http.Request, name string) (string, error) {
 	return strings.Join(values, ""), nil
 }
 
+// said is header, and refuses one that is empty: it would look as if it had protected the append.
+func said(r *http.Request, name string) (string, error) {
+	text, err := header(r, name)
+	if err == nil && text == "" && len(r.Header.Values(name)) > 0 {
+		err = fieldError(name, "is empty")
+	}
+	return text, err
+}
+
 // body reads a request's body within the limits of size and time.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// net/http lifts it when the body has come. After an error it limits what net/http does about the rest. A writer that
@@ -171,9 +180,9 @@ func strict(body []byte, into any) error {
 
 // expectation reads the preconditions of an append.
 func expectation(r *http.Request) (e Expect, epoch core.Epoch, err error) {
-	match, err1 := header(r, "If-Match")
-	none, err2 := header(r, "If-None-Match")
-	text, err3 := header(r, headerEpoch)
+	match, err1 := said(r, "If-Match")
+	none, err2 := said(r, "If-None-Match")
+	text, err3 := said(r, headerEpoch)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return e, epoch, err
 	}
@@ -194,7 +203,7 @@ func expectation(r *http.Request) (e Expect, epoch core.Epoch, err error) {
 		e = ExpectVersion(v)
 	}
 	if text != "" {
-		if err := epoch.UnmarshalText([]byte(text)); err != nil {
+		if err := epoch.UnmarshalText([]byte(text)); err != nil || epoch.IsZero() { // which would be none
 			return e, epoch, fieldError(headerEpoch, "%q", text)
 		}
 	}

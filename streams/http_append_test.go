@@ -144,6 +144,11 @@ func TestHTTPPreconditions(t *testing.T) {
 		{`If-None-Match: "3"`},
 		{"Ephemera-Epoch: 1"},
 		{"Ephemera-Epoch: " + strings.Repeat("g", 32)},
+		{"Ephemera-Epoch: " + strings.Repeat("0", 32)}, // in process it is none
+		{"Ephemera-Epoch: "},
+		{"If-Match: "},
+		{"If-None-Match: "},
+		{"Idempotency-Key: "},
 	} {
 		field, _, _ := strings.Cut(head[0], ":")
 		s.post(`4`, head...).wantProblem(t, 400, problem{Field: field, Code: "invalid"})
