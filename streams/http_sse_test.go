@@ -146,6 +146,10 @@ func TestHTTPTailGap(t *testing.T) {
 	for _, want := range []string{"6", "7", "8", "caughtup"} {
 		x.wantFrame(t, want)
 	}
+	a := s.ask(`{"pattern":"a","after":{"a":"`+log.Epoch().String()+`:2"},"endOnGap":true}`, "POST /subscriptions") // it ends
+	if data, ok := strings.CutPrefix(a.body, "event: gap\ndata: "); !ok || strings.Count(data, "\n") != 2 || !strings.Contains(data, `"epoch":"`+log.Epoch().String()) {
+		t.Error(a)
+	}
 	if a := s.ask("", "DELETE /streams/a"); a.status != 204 {
 		t.Error(a)
 	}

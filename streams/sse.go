@@ -64,6 +64,8 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, s Subscription)
 		return
 	}
 	defer f.end()
+	endOnGap := s.EndOnGap
+	s.EndOnGap = false // the error would not say the epoch
 	messages := make(chan Message, aheadOfReader)
 	ended := make(chan error, 1)
 	go func() {
@@ -90,6 +92,10 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, s Subscription)
 				return
 			}
 			f.add(m)
+			if endOnGap && m.Kind == MessageGap {
+				_ = f.send()
+				return
+			}
 			if len(messages) > 0 && len(f.buf) < most {
 				continue
 			}
@@ -110,11 +116,7 @@ const (
 func (h *Handler) ended(f *frames, r *http.Request, s Subscription, ended chan error) {
 	select {
 	case err := <-ended:
-		gap := (*GapError)(nil)
-		switch {
-		case errors.As(err, &gap):
-			f.add(Message{Kind: MessageGap, Stream: gap.Gap.Stream, Gap: gap.Gap})
-		case !f.begun && len(f.buf) == 0:
+		if !f.begun && len(f.buf) == 0 {
 			h.failed(f.w, r, s.Pattern, err)
 			return
 		}
