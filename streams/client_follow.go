@@ -16,7 +16,8 @@ import (
 // Subscribe implements Log. After a broken connection it goes on behind what was yielded; what came meanwhile is caught up,
 // and what is gone by then is a Gap as always. It gives up when the server cannot be reached for RetryTimeout. For that it keeps
 // a checkpoint of each stream, and sends them all in one request: if they exceed the server's MaxBody, as those of 15,000 streams
-// with short names do by default, it ends with ErrTooLarge when it connects again, with FromNow at once.
+// with short names do by default, it ends with ErrTooLarge when it connects again, with FromNow at once. A stream of which nothing
+// had come when the connection broke begins with what is there then: what is gone of it by then is not told.
 func (c *Client) Subscribe(ctx context.Context, s Subscription) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		err := c.start(ctx, "subscribe", s.Pattern)
