@@ -17,6 +17,7 @@ type plan struct {
 	spans      []span
 	postponed  int    // partitions with new events that MaxPartitions leaves for later
 	events     uint64 // to be written that no snapshot has
+	fresh      int    // partitions with such events
 }
 
 // A span is a run of events of a partition, or of names, to be written as blocks of at most so many.
@@ -130,6 +131,7 @@ func (p planner) partition(out *plan, i int) {
 		return
 	}
 	out.events += fresh
+	out.fresh++
 	block := p.block(x.Number, from, fresh)
 	for n := len(x.Blocks); n > 0; n-- {
 		last := clip(x.Blocks[n-1], x.First)

@@ -56,6 +56,7 @@ func (s *Saver[E]) take(ctx context.Context, stop <-chan struct{}, final bool) (
 	}
 	if s.unchanged(m, w.plan) {
 		s.figures.note(func(t *Stats) { t.Unchanged++; t.LastError = nil })
+		w = nil // there is no snapshot to tell of
 		return false, nil
 	}
 	if !final {
@@ -101,21 +102,10 @@ func (s *Saver[E]) attributes(m *Manifest, w *writer[E], bytes uint64, err error
 		list[1] = slog.String("outcome", "failure")
 	}
 	if w != nil {
-		list = append(list, slog.Uint64("ordinal", m.Ordinal), slog.Int("partitions", w.plan.written()),
+		list = append(list, slog.Uint64("ordinal", m.Ordinal), slog.Int("partitions", w.plan.fresh),
 			slog.Uint64("events", w.plan.events), slog.Uint64("bytes", bytes), slog.Int("attempts", w.tries))
 	}
 	return list
-}
-
-// written returns how many partitions have new events.
-func (p *plan) written() int {
-	n := 0
-	for i, x := range p.spans {
-		if x.at >= 0 && (i == 0 || p.spans[i-1].at != x.at) {
-			n++
-		}
-	}
-	return n
 }
 
 // cut pins the whole store. The final one waits for writers that are in the middle of an append, but no longer than half of

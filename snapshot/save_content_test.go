@@ -304,6 +304,9 @@ func TestObserver(t *testing.T) {
 		t.Errorf("%v", x)
 	}
 	save(t, s) // nothing to do
+	if x := w.last["snapshot.save"]; len(x) != 2 || x["outcome"].String() != "success" || x["name"].String() != DefaultName {
+		t.Errorf("of a snapshot that was not taken: %v", x)
+	}
 	must(t, s.Close())
 	for _, op := range []string{"snapshot.save", "snapshot.prune", "snapshot.restore"} {
 		if w.begun[op] == 0 || w.begun[op] != w.ended[op] {
@@ -317,4 +320,21 @@ func TestObserver(t *testing.T) {
 		}
 	}
 	same(t, "faults", plan.Injected(), 3)
+}
+
+// TestObservedPartitions: those that are only written because their objects are too small do not count.
+func TestObservedPartitions(t *testing.T) {
+	var p place
+	o, w := manual(), newWatcher()
+	o.Observer = w
+	s := open(t, p.handle(t), core.Options[trade]{Capacity: 1000, Partitions: smallObjects + 10}, o)
+	for i := range smallObjects + 10 {
+		fillPartition(t, s.Store(), i, i, i+1)
+		before := s.Stats().Events
+		save(t, s)
+		x := w.last["snapshot.save"]
+		if x["partitions"].Int64() != 1 || x["events"].Uint64() != 1 {
+			t.Fatalf("snapshot %d wrote %d events: %v", i+1, s.Stats().Events-before, x)
+		}
+	}
 }
