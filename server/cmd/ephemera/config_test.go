@@ -122,6 +122,17 @@ func TestBadEnvironment(t *testing.T) {
 	})
 }
 
+// TestZeroIsNoDefault: a limit of 0 is refused where it would be taken for the default.
+func TestZeroIsNoDefault(t *testing.T) {
+	code, _, text := once(t, "serve", "--listen=127.0.0.1:0", "--data="+t.TempDir(), "--stream-events=0", "--max-streams=0", "--max-keys=0",
+		"--key-age=0s", "--metric-events=0", "--signal-capacity=0", "--signal-age=0s", "--snapshot-keep=0")
+	for _, name := range []string{"Limits.Events", "MaxStreams", "MaxKeys", "KeyAge", "MetricEvents", "SignalCount", "SignalAge", "Keep"} {
+		if code != 2 || !strings.Contains(text, name+": 0") {
+			t.Errorf("exit code %d, %s: %s", code, name, text)
+		}
+	}
+}
+
 func TestWithoutArgumentsItTeaches(t *testing.T) {
 	code, out, _ := once(t)
 	if code != 0 || !strings.Contains(out, "ephemera serve") || !strings.Contains(out, "curl") {

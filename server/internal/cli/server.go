@@ -30,8 +30,8 @@ type serverFlags struct {
 
 	keepFlags
 	signalFlags
-	SnapshotInterval time.Duration `group:"Saving" default:"1m" env:"EPHEMERA_SNAPSHOT_INTERVAL" help:"Time between snapshots."`
-	SnapshotEvents   int           `group:"Saving" default:"100000" env:"EPHEMERA_SNAPSHOT_EVENTS" help:"Events that start one earlier."`
+	SnapshotInterval time.Duration `group:"Saving" default:"1m" env:"EPHEMERA_SNAPSHOT_INTERVAL" help:"Time between snapshots (0: time starts none)."`
+	SnapshotEvents   int           `group:"Saving" default:"100000" env:"EPHEMERA_SNAPSHOT_EVENTS" help:"Events that start one earlier (0: events start none)."`
 
 	MaxBody        config.Size   `group:"Limits" default:"1MiB" env:"EPHEMERA_MAX_BODY" help:"Body of a request; more is 413."`
 	MaxHeader      config.Size   `group:"Limits" default:"16KiB" env:"EPHEMERA_MAX_HEADER" help:"Header of a request; more is 431."`

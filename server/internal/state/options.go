@@ -42,8 +42,8 @@ type Options struct {
 	SignalKeep   uint64        // > 0: signals kept in their store, the newest
 	NoSignals    bool          // signals are left as they are: State.Signals and Runs are nil, and nothing but Close may follow Open
 
-	SnapshotInterval time.Duration
-	SnapshotEvents   int
+	SnapshotInterval time.Duration // 0: time starts no snapshot
+	SnapshotEvents   int           // 0: events start none
 	Keep             int           // snapshots
 	FinalTimeout     time.Duration // of Close
 
@@ -68,6 +68,11 @@ func (o *Options) Validate() error {
 	add(o.SnapshotEvents < 0, "SnapshotEvents: %d; not negative", o.SnapshotEvents)
 	add(o.Keep < 1, "Keep: %d; at least 1", o.Keep)
 	add(o.FinalTimeout <= 0, "FinalTimeout: %v; more than 0", o.FinalTimeout)
+	// Of these streams would take 0 for its default, which nobody asked for who says 0.
+	add(o.Streams.Limits.Events == 0, "Streams.Limits.Events: 0; at least 1")
+	add(o.Streams.MaxStreams == 0, "Streams.MaxStreams: 0; at least 1")
+	add(o.Streams.MaxKeys == 0, "Streams.MaxKeys: 0; at least 1")
+	add(o.Streams.KeyAge == 0, "Streams.KeyAge: 0; more than 0")
 	_, err := streams.StoreOptions(o.Streams)
 	return errors.Join(append(p, err)...)
 }

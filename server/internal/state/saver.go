@@ -22,6 +22,7 @@ func openSaver[E any](
 	}
 	saver, err := snapshot.Open(ctx, s.blobs, store, snapshot.Options[E]{
 		Name: name, Codec: codec, Interval: s.o.SnapshotInterval, EveryEvents: s.o.SnapshotEvents, Keep: s.o.Keep,
+		Manual:       s.o.SnapshotInterval == 0 && s.o.SnapshotEvents == 0,
 		FinalTimeout: s.o.FinalTimeout, Restore: restore, Lease: lease, NoLease: lease == nil,
 		Progress: s.o.Progress, Logger: s.o.Logger,
 	})

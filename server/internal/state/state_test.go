@@ -19,7 +19,8 @@ import (
 
 func options(dir string) state.Options {
 	return state.Options{
-		Data: dir, Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour, Keep: 3,
+		Streams: streams.Options{Limits: streams.Limits{Events: 10_000}, MaxStreams: 1000, MaxKeys: 1000, KeyAge: time.Hour},
+		Data:    dir, Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour, Keep: 3,
 		FinalTimeout: 10 * time.Second,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ephemera-go/ephemera/server/internal/state"
 	"github.com/ephemera-go/ephemera/server/internal/web"
+	"github.com/ephemera-go/ephemera/streams"
 )
 
 const token = "a-token-of-some-length"
@@ -41,7 +42,8 @@ func open(t *testing.T, s *web.Site) *state.State {
 func openIn(t *testing.T, s *web.Site, dir string) *state.State {
 	t.Helper()
 	st, err := state.Open(t.Context(), state.Options{
-		Data: dir, Signals: "file://" + filepath.ToSlash(filepath.Join(dir, "signals")), Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour, Keep: 3,
+		Streams: streams.Options{Limits: streams.Limits{Events: 10_000}, MaxStreams: 1000, MaxKeys: 1000, KeyAge: time.Hour},
+		Data:    dir, Signals: "file://" + filepath.ToSlash(filepath.Join(dir, "signals")), Owner: "a test", Restore: state.Newest, MetricEvents: 1000, SignalCount: 100, SignalAge: time.Hour, Keep: 3,
 		FinalTimeout: 10 * time.Second,
 	})
 	if err != nil {
