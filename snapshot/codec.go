@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // A Codec turns runs of events into bytes and back. It must be safe for concurrent use and give the same bytes for the
@@ -27,8 +29,9 @@ type Codec[E any] interface {
 // JSON is a codec for every type that encoding/json handles: one line per event. It is the slowest and the most
 // patient: fields may be added, and unknown ones are ignored.
 //
-// Types with unexported fields, which encoding/json would leave out without a word, are refused, unless they write themselves
-// (json.Marshaler, encoding.TextMarshaler) or the field is tagged json:"-". Otherwise events come back as encoding/json
+// Types with unexported fields, or with several fields of one name in JSON, embedded ones included, which encoding/json would
+// leave out without a word, are refused, unless they write themselves (json.Marshaler, encoding.TextMarshaler) or the field is
+// tagged json:"-". Otherwise events come back as encoding/json
 // reads what it has written: without fields that their tags leave out, with U+FFFD in place of
 // bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN, an infinity and a time after
 // the year 9999 are errors. Where that matters use Columns or Fixed.
@@ -40,13 +43,13 @@ func (jsonCodec[E]) Name() string { return "json" }
 
 func (jsonCodec[E]) check() error {
 	if lost := lostByJSON(reflect.TypeFor[E](), map[reflect.Type]bool{}); lost != "" {
-		return fmt.Errorf("%w: Codec: JSON would lose %s, which is unexported: export it, tag it `json:\"-\"` if it may be lost, "+
+		return fmt.Errorf("%w: Codec: JSON would lose %s: export it under a name of its own, tag it `json:\"-\"` if it may be lost, "+
 			"or choose another codec", ErrOption, lost)
 	}
 	return nil
 }
 
-// lostByJSON returns the first field that encoding/json leaves out although nobody says so, or nothing.
+// lostByJSON returns a field that encoding/json leaves out although nobody says so, and why, or nothing.
 func lostByJSON(t reflect.Type, seen map[reflect.Type]bool) string {
 	if seen[t] || writesItself(t) {
 		return ""
@@ -59,15 +62,53 @@ func lostByJSON(t reflect.Type, seen map[reflect.Type]bool) string {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			switch {
-			case f.Tag.Get("json") == "-", f.Name == "_", f.Type.Size() == 0:
+			case notForJSON(f):
 				continue
 			case !f.IsExported() && !(f.Anonymous && f.Type.Kind() == reflect.Struct):
-				return t.String() + "." + f.Name
+				return t.String() + "." + f.Name + ", which is unexported"
 			}
 			if lost := lostByJSON(f.Type, seen); lost != "" {
 				return lost
 			}
 		}
+		return doubledInJSON(t, map[string]bool{}, nil)
+	}
+	return ""
+}
+
+func notForJSON(f reflect.StructField) bool {
+	return f.Tag.Get("json") == "-" || f.Name == "_" || f.Type.Size() == 0
+}
+
+// doubledInJSON returns a field of a struct, or of one embedded in it, whose name another one has: encoding/json writes at most
+// one of them. above are the types that it is embedded in.
+func doubledInJSON(t reflect.Type, names map[string]bool, above []reflect.Type) string {
+	if slices.Contains(above, t) {
+		return ""
+	}
+	above = append(above, t)
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch {
+		case notForJSON(f):
+			continue
+		case name == "" && f.Anonymous && inner.Kind() == reflect.Struct:
+			if lost := doubledInJSON(inner, names, above); lost != "" {
+				return lost
+			}
+			continue
+		case name == "":
+			name = f.Name
+		}
+		if names[name] {
+			return fmt.Sprintf("%v.%s, or another field that is %q in JSON", t, f.Name, name)
+		}
+		names[name] = true
 	}
 	return ""
 }

@@ -108,6 +108,25 @@ type told struct {
 
 type embedded struct{ A int }
 
+type twin struct{ A, B int }
+
+type tagged struct {
+	X int
+	Y int `json:"X,omitempty"`
+}
+
+type shadowing struct {
+	*Within
+	A int
+}
+
+// Within is embedded by a pointer, and embeds itself.
+type Within struct {
+	*Within
+	embedded
+	Named embedded
+}
+
 // TestJSONLosesNothing: a field that encoding/json would leave out without a word is refused by name.
 func TestJSONLosesNothing(t *testing.T) {
 	refused := func(err error, field string) {
@@ -124,6 +143,13 @@ func TestJSONLosesNothing(t *testing.T) {
 	refused(err, "hidden.y")
 	refused(wrap("open", "", jsonCodec[map[string][]hidden]{}.check()), "hidden.y")
 	refused(wrap("open", "", jsonCodec[struct{ In struct{ hidden } }]{}.check()), "hidden.y")
+	refused(wrap("open", "", jsonCodec[struct {
+		embedded
+		Other twin
+		twin
+	}]{}.check()), "twin.A")
+	refused(wrap("open", "", jsonCodec[map[int]tagged]{}.check()), "tagged.Y")
+	refused(wrap("open", "", jsonCodec[shadowing]{}.check()), "shadowing.A")
 	must(t, jsonCodec[lister]{}.check())
 	must(t, jsonCodec[any]{}.check())
 }
