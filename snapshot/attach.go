@@ -150,10 +150,10 @@ func (a *attachments[E]) derived(name string) bool {
 
 // AttachRollup lets what a rollup with Retain knows of events that left travel in the snapshots. The values must be of
 // a type that encoding/gob writes without leaving anything out: Summary, Histogram, numbers, strings, and maps, slices and
-// structs of them are; functions, interfaces and unexported fields are not. It is for a rollup of the Saver's store, to be
+// structs of them are; functions, interfaces, unexported fields, and fields that point at anything but a struct are not. It is for a rollup of the Saver's store, to be
 // attached as Attach says.
 func AttachRollup[E, A any](s *Saver[E], r *core.Rollup[E, A]) error {
-	err := gobWhole(reflect.TypeFor[A](), nil)
+	err := gobWhole(reflect.TypeFor[past[A]](), nil)
 	if err == nil {
 		_, err = encodePast(past[A]{})
 	}
@@ -205,12 +205,7 @@ func pastOf[E, A any](c *cuts[E], m *Manifest, r *core.Rollup[E, A], none *core.
 
 // gobWhole returns an error if gob would leave out something of a type. above are the types that it is part of.
 func gobWhole(t reflect.Type, above []reflect.Type) error {
-	for _, own := range []reflect.Type{reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler]()} {
-		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
-			return nil
-		}
-	}
-	if slices.Contains(above, t) {
+	if gobItself(t) || slices.Contains(above, t) {
 		return nil
 	}
 	above = append(above, t)
@@ -227,12 +222,38 @@ func gobWhole(t reflect.Type, above []reflect.Type) error {
 			if !f.IsExported() {
 				return fmt.Errorf("%w: gob leaves out the field %s of %v", ErrOption, f.Name, t)
 			}
+			if gobMakesNil(f.Type) {
+				return fmt.Errorf("%w: gob makes nil of the field %s of %v where that points at zero", ErrOption, f.Name, t)
+			}
 			if err := gobWhole(f.Type, above); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func gobItself(t reflect.Type) bool {
+	for _, own := range []reflect.Type{reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler]()} {
+		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
+			return true
+		}
+	}
+	return false
+}
+
+// gobMakesNil reports whether gob does not write a field of the type that points at zero: it looks through pointers, and leaves
+// out what is zero, but for structs and arrays.
+func gobMakesNil(t reflect.Type) bool {
+	pointer := t.Kind() == reflect.Pointer
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Array, reflect.Func, reflect.Chan, reflect.Interface, reflect.UnsafePointer: // the last ones are refused anyway
+		return false
+	}
+	return pointer && !gobItself(t)
 }
 
 // past is the section of a rollup.

@@ -334,9 +334,13 @@ func TestGobIsWhole(t *testing.T) {
 		Sums map[string][]*core.Summary
 		At   [3]time.Time
 		Hist core.Histogram
+		When *time.Time
+		Four *[4]int
+		Each map[string]*int
 	}
 	must(t, gobWhole(reflect.TypeFor[list](), nil))
 	for _, bad := range []reflect.Type{
+		reflect.TypeFor[past[*int]](), reflect.TypeFor[[]struct{ Name **string }](), reflect.TypeFor[struct{ List *[]int }](),
 		reflect.TypeFor[map[string]any](), reflect.TypeFor[[]chan int](), reflect.TypeFor[map[struct{ a int }]int](), reflect.TypeFor[*func()](),
 	} {
 		if err := gobWhole(bad, nil); !errors.Is(err, ErrOption) {
