@@ -97,7 +97,7 @@ func TestNoReplies(t *testing.T) {
 		if r.Method == http.MethodPost {
 			panic(http.ErrAbortHandler)
 		}
-		_, _ = io.WriteString(w, `{"version":0,"oldest":1,"exists":false,"limits":{},"epoch":"0123456789abcdef0123456789abcdef"}`)
+		_, _ = io.WriteString(w, `{"stream":"gateway/orders","version":0,"oldest":1,"exists":false,"limits":{},"epoch":"0123456789abcdef0123456789abcdef"}`)
 	}))
 	defer server.Close()
 	got := program.Run(t, "--url", server.URL, "--wait", "50ms")
