@@ -166,6 +166,9 @@ func strict(body []byte, into any) error {
 		}
 		return e
 	}
+	if text[0] != '{' { // null would be read as an object without members
+		return fieldError("", "an object is wanted")
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

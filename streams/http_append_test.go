@@ -236,7 +236,7 @@ func TestHTTPLimits(t *testing.T) {
 		t.Error(a.body)
 	}
 	for body, field := range map[string]string{
-		`{"events":-1}`: "", `{"events":"2"}`: "events", `{"age":"2 days"}`: "age", `{"full":"never"}`: "full", `{"event":2}`: "", `[]`: "", `{}{}`: "",
+		`{"events":-1}`: "", `{"events":"2"}`: "events", `{"age":"2 days"}`: "age", `{"full":"never"}`: "full", `{"event":2}`: "", `[]`: "", `null`: "", `{}{}`: "",
 		`{"events":1,"events":2}`: "events", `{"events":1.5}`: "events", ``: "",
 	} {
 		s.ask(body, "PUT /streams/a?limits=true").wantProblem(t, 400, problem{Field: field, Code: "invalid"})

@@ -232,7 +232,7 @@ func TestHTTPSubscriptions(t *testing.T) {
 	x.wantFrame(t, "caughtup")
 	for body, field := range map[string]string{
 		`{"pattern":"a","start":"then"}`: "start", `{"pattern":"a","after":{"a":"7"}}`: "after", `{"pattern":"a","form":{}}`: "", `{"pattern":7}`: "pattern",
-		`{"pattern":"a\u0000"}`: "", `{"pattern":"` + strings.Repeat("a,", 5000) + `"}`: "", ``: "", `[]`: "", `{"pattern":"a","pattern":"b"}`: "pattern",
+		`{"pattern":"a\u0000"}`: "", `{"pattern":"` + strings.Repeat("a,", 5000) + `"}`: "", ``: "", `[]`: "", `null`: "", `{"pattern":"a","pattern":"b"}`: "pattern",
 	} {
 		s.ask(body, "POST /subscriptions").wantProblem(t, 400, problem{Field: field, Code: "invalid"})
 	}
