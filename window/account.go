@@ -175,8 +175,8 @@ func (w *Window) clear(q Query) (n int, err error) {
 }
 
 // SetCapacity changes how many signals the window shows, and without Options.MaxPending how many may wait for the store.
-// Shrinking evicts the oldest at once; growing brings nothing back of what had left before the call. What waits beyond the new limit is given up under
-// DropOldest, and stays under the other policies. Errors: ErrOption, ErrClosed.
+// Shrinking evicts the oldest at once; growing brings nothing back of what had left before the call. What waits beyond the
+// new limit is given up under DropOldest, and stays under the other policies. Errors: ErrOption, ErrClosed.
 func (w *Window) SetCapacity(n int) error {
 	if n < 1 || int64(n) > MaxCapacity {
 		return fmt.Errorf("%w: capacity %d", ErrOption, n)

@@ -120,11 +120,14 @@ func TestReplayWaitsOutsideOfBuffer(t *testing.T) {
 		o.Clock, o.MaxBlock = c.now, Forever
 		w := open(t, o)
 		got, proceed := make(chan Signal, 300), make(chan struct{})
-		x, err := w.Watch("old.*,new", func(s Signal) { <-proceed; got <- s }, WatchOptions{Policy: policy, Buffer: 2})
+		began := make(chan struct{}, 300)
+		x, err := w.Watch("old.*,new", func(s Signal) { began <- struct{}{}; <-proceed; got <- s }, WatchOptions{Policy: policy, Buffer: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
 		load(t, w, LoadOptions{Replay: true})
+		<-began
+		equal(t, "waiting", x.Stats().Waiting, 199) // and one is in the callback
 		raise(t, w, "new")
 		raise(t, w, "new")
 		close(proceed)

@@ -48,7 +48,7 @@ type WatchStats struct {
 	Dropped   uint64 // matching signals that the policy dropped
 	Unseen    uint64 // signals, matching or not, that left memory before the watcher could look at them
 	Panics    uint64 // panics of the callback and of OnGap, which were contained
-	Waiting   int    // matching signals in the queue now
+	Waiting   int    // matching signals that wait for the callback now, replayed ones included
 }
 
 // A Watcher hands the signals that a pattern covers to a callback, one at a time, in the order in which they were
@@ -126,7 +126,7 @@ func (x *Watcher) Stats() WatchStats {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s := x.stats
-	s.Waiting = len(x.queue)
+	s.Waiting = len(x.restored) + len(x.queue)
 	return s
 }
 
