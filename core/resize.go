@@ -1,9 +1,9 @@
 package core
 
 // SetCapacity changes how many events a partition keeps, while it is in use. Shrinking discards the oldest events at once;
-// growing brings nothing back of what had left before the call; what a cut leaves out that is opened during it, a later cut
-// may show. Segments keep the size that fits the capacity the partition was made with. Errors:
-// ErrClosed, ErrNoPartition, and an OptionError for a capacity outside of [1, MaxCapacity].
+// growing brings nothing back of what had left before the call, but a later cut may show what one leaves out that is opened
+// during it. Segments keep the size that fits the capacity the partition was made with. Errors: ErrClosed, ErrNoPartition,
+// and an OptionError for a capacity outside of [1, MaxCapacity].
 func (s *Store[E]) SetCapacity(partition, capacity int) error {
 	if s.closed.Load() {
 		return ErrClosed

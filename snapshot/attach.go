@@ -150,8 +150,8 @@ func (a *attachments[E]) derived(name string) bool {
 
 // AttachRollup lets what a rollup with Retain knows of events that left travel in the snapshots. The values must be of
 // a type that encoding/gob writes without leaving anything out: Summary, Histogram, numbers, strings, and maps, slices and
-// structs of them are; functions, interfaces, unexported fields, and fields that point at anything but a struct are not. It is for a rollup of the Saver's store, to be
-// attached as Attach says.
+// structs of them are; functions, interfaces, unexported fields, and fields that point at anything but a struct are not. It is
+// for a rollup of the Saver's store, to be attached as Attach says.
 func AttachRollup[E, A any](s *Saver[E], r *core.Rollup[E, A]) error {
 	err := gobWhole(reflect.TypeFor[past[A]](), nil)
 	if err == nil {

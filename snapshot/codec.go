@@ -31,10 +31,9 @@ type Codec[E any] interface {
 //
 // Types with unexported fields, or with several fields of one name in JSON, embedded ones included, which encoding/json would
 // leave out without a word, are refused, unless they write themselves (json.Marshaler, encoding.TextMarshaler) or the field is
-// tagged json:"-". Otherwise events come back as encoding/json
-// reads what it has written: without fields that their tags leave out, with U+FFFD in place of
-// bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN, an infinity and a time after
-// the year 9999 are errors. Where that matters use Columns or Fixed.
+// tagged json:"-". Otherwise events come back as encoding/json reads what it has written: without fields that their tags leave
+// out, with U+FFFD in place of bytes in strings that are not UTF-8, and with numbers in fields of type any as float64. A NaN,
+// an infinity and a time after the year 9999 are errors. Where that matters use Columns or Fixed.
 func JSON[E any]() Codec[E] { return jsonCodec[E]{} }
 
 type jsonCodec[E any] struct{}
